@@ -1,0 +1,34 @@
+"""The Codex app-server in Python on Trio: the same wire, a better inside.
+
+The public door: ``open_server`` for a server in your own process, ``serve_stdio`` for one on
+standard input and output, ``Settings`` for what can be configured; ``codex_trio.testing`` has a
+client in memory. The names are loaded when they are first used, so that importing a part of
+the package costs no more than that part.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codex_trio.server import Server, open_server, serve_stdio
+    from codex_trio.settings import Settings, load_settings
+
+__version__ = "0.1.0"
+
+__all__ = ["Server", "Settings", "__version__", "load_settings", "open_server", "serve_stdio"]
+
+_HOMES = {
+    "Server": "codex_trio.server",
+    "Settings": "codex_trio.settings",
+    "load_settings": "codex_trio.settings",
+    "open_server": "codex_trio.server",
+    "serve_stdio": "codex_trio.server",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,92 @@
+"""Every check this project knows; plain `nox` runs what a change must pass."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.10.14"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "typing", "docs", "clients", "parity", "tests"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+
+# 106 is about the style of imports, 114 about lists of names, 910 and 911 about libraries of
+# primitives (a checkpoint in every function), 127 about httpx, which was chosen knowingly.
+TRIO_RULES = (
+    "--enable=ASYNC",
+    "--disable=ASYNC106,ASYNC114,ASYNC127,ASYNC910,ASYNC911",
+    "--transform-async-generator-decorators=as_safe_channel",
+)
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the package as it stands, with some of its dependency groups."""
+    session.install("-e.", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check format and style; `nox -s lint -- --fix` mends what it can."""
+    fix = "--fix" in session.posargs
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "format", *([] if fix else ["--check"]), ".")
+    session.run("ruff", "check", *(["--fix"] if fix else []), ".")
+    session.run("flake8-async", *TRIO_RULES)  # the files git knows
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types, strictly, in the package and in its tests."""
+    install(session, "typing")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the manual; a broken reference is an error."""
+    install(session, "docs")
+    session.run("python", "docs/make_protocol.py", "--check")
+    session.run("sphinx-build", "-nW", "--keep-going", "-b", "html", "docs", "docs/_build")
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """Let unmodified clients of the genuine server work with ours."""
+    install(session, "test")
+    session.run("pytest", "tests/clients", "-m", "clients", *session.posargs)
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """Run the same scripts on the genuine server and on ours, and compare."""
+    install(session, "test")
+    session.run("pytest", "tests/parity", "-m", "parity", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests; without arguments, require that they cover every branch."""
+    install(session, "test")
+    chosen = session.posargs or ["-m", "not clients and not parity"]
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *chosen)
+    if not session.posargs:
+        session.run("coverage", "combine", "--quiet")
+        session.run("coverage", "report")
+
+
+@nox.session(venv_backend="uv", default=False)
+def minimums(session: nox.Session) -> None:
+    """Run the tests against the oldest dependencies that we claim to support."""
+    session.install("-e.", "--group=test", "--resolution=lowest-direct")
+    session.run("pytest", "-m", "not clients and not parity", *session.posargs)
+
+
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Measure ours and the genuine server side by side; see docs/performance.md."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)
