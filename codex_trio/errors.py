@@ -1,0 +1,125 @@
+"""Every exception we raise, as a tree, and the code it has on the wire.
+
+::
+
+    CodexTrioError
+    ├── RpcError              an error as it stands on the wire: code, message, data
+    │   └── InvalidParamsError    what was asked does not have the words of its method
+    ├── MessageError          a line that is no message: not JSON, or not one of the four shapes
+    │   └── MessageTooLongError   a message longer than we are willing to hold
+    ├── ClientGoneError       a question of ours will not be answered: the client hung up
+    ├── SettingsError         the server cannot start as it was told to
+    ├── ConfigError           config.toml cannot be used; the server runs on defaults instead
+    └── StoreError            credentials could not be read, written or removed
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INTERNAL_ERROR: Final = -32603
+OVERLOADED: Final = -32001
+
+
+class CodexTrioError(Exception):
+    """The root of all exceptions that this package raises on purpose."""
+
+
+class RpcError(CodexTrioError):
+    """An error as it stands on the wire.
+
+    Raised by handlers to fail a request, and by questions that the client answered with an
+    error. ``data`` is left out of the message when it is None.
+    """
+
+    def __init__(self, code: int, message: str, data: object = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+    @classmethod
+    def invalid_request(cls, message: str) -> RpcError:
+        """Whatever the client did wrong; 0.163.0 has this one code for all of it."""
+        return cls(INVALID_REQUEST, message)
+
+    @classmethod
+    def not_served(cls, what: str) -> RpcError:
+        """A known method that we do not answer yet: a gap of ours, not a typo of theirs."""
+        return cls(METHOD_NOT_FOUND, f"`{what}` is not served by codex-trio yet")
+
+    @classmethod
+    def internal(cls, message: str = "Internal error") -> RpcError:
+        """Something failed on our side."""
+        return cls(INTERNAL_ERROR, message)
+
+    @classmethod
+    def overloaded(cls) -> RpcError:
+        """Too many requests of one connection are being answered; the client may try again."""
+        return cls(OVERLOADED, "Server overloaded; retry later.")
+
+
+class InvalidParamsError(RpcError):
+    """What was asked does not have the words of its method."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(INVALID_REQUEST, f"Invalid request: {reason}")
+        self.reason = reason
+
+
+class MessageError(CodexTrioError):
+    """A line that is no message; the text never quotes the line."""
+
+
+class MessageTooLongError(MessageError):
+    """A message longer than we are willing to hold; only its beginning was kept."""
+
+    def __init__(self, head: bytes, limit: int) -> None:
+        super().__init__(f"message exceeds {limit} bytes")
+        self.head = head
+        self.limit = limit
+
+
+class ClientGoneError(CodexTrioError):
+    """A question of ours will not be answered: every client that was asked has hung up."""
+
+
+class SettingsError(CodexTrioError):
+    """The server cannot start as it was told to; the text is for the person who started it."""
+
+
+class ConfigError(CodexTrioError):
+    """config.toml cannot be used.
+
+    ``start`` and ``end`` are one-based (line, column) pairs of the first and the last
+    character at fault, where that is known.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        start: tuple[int, int] | None = None,
+        end: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.start = start
+        self.end = end or start
+
+
+class StoreError(CodexTrioError):
+    """Credentials could not be read, written or removed."""
+
+
+def os_error_text(error: OSError) -> str:
+    """Name an operating system error as the original does: ``Is a directory (os error 21)``.
+
+    The file's name is left out on purpose: the text goes to clients.
+    """
+    if error.errno is None:
+        return type(error).__name__
+    return f"{os.strerror(error.errno)} (os error {error.errno})"

@@ -1,0 +1,1 @@
+"""Words: the types of everything that is said, and one table; no I/O, no Trio."""

@@ -1,0 +1,229 @@
+"""Words of account/*, and of the older getAuthStatus."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from codex_trio.protocol.words import Tagged
+
+AuthMode: TypeAlias = Literal["apikey", "chatgpt", "chatgptAuthTokens"]
+
+PlanType: TypeAlias = Literal[
+    "free",
+    "go",
+    "plus",
+    "pro",
+    "prolite",
+    "promax",
+    "team",
+    "self_serve_business_prolite",
+    "self_serve_business_usage_based",
+    "business",
+    "ent26",
+    "enterprise_cbp_automation",
+    "enterprise_cbp_usage_based",
+    "enterprise",
+    "edu",
+    "edu_plus",
+    "edu_pro",
+    "unknown",
+]
+
+
+# --- account/read ---
+
+
+@frozen(kw_only=True)
+class GetAccountParams:
+    """Whose account is it, and should its token be renewed first?"""
+
+    refresh_token: bool = False
+
+
+@frozen(kw_only=True)
+class ApiKeyAccount:
+    """Signed in with an API key."""
+
+    type: Literal["apiKey"] = "apiKey"
+
+
+@frozen(kw_only=True)
+class ChatgptAccount:
+    """Signed in with ChatGPT."""
+
+    type: Literal["chatgpt"] = "chatgpt"
+    email: str | None
+    plan_type: PlanType
+
+
+Account: TypeAlias = Annotated[ApiKeyAccount | ChatgptAccount, Tagged("Account")]
+
+
+@frozen(kw_only=True)
+class WorkspaceRouting:
+    """Where the requests of a workspace go."""
+
+    chatgpt_account_id: str
+    backend_origin: str
+    account_routing_override: Literal["NO_CONSTRAINT", "us", "us_cr"]
+
+
+@frozen(kw_only=True)
+class GetAccountResponse:
+    """The account, if anybody is signed in, and whether somebody should be."""
+
+    account: Account | None
+    requires_openai_auth: bool
+    workspace_routing: WorkspaceRouting | None = None
+
+
+# --- account/login/start ---
+
+
+@frozen(kw_only=True)
+class ApiKeyLoginAccountParams:
+    """Sign in with an API key, stored as it is given."""
+
+    type: Literal["apiKey"] = "apiKey"
+    api_key: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class ChatgptLoginAccountParams:
+    """Sign in through a browser and a callback on loopback."""
+
+    type: Literal["chatgpt"] = "chatgpt"
+    codex_streamlined_login: bool = False
+    use_hosted_login_success_page: bool = False
+    app_brand: Literal["codex", "chatgpt"] | None = None
+
+
+@frozen(kw_only=True)
+class ChatgptDeviceCodeLoginAccountParams:
+    """Sign in with a code that is typed elsewhere."""
+
+    type: Literal["chatgptDeviceCode"] = "chatgptDeviceCode"
+
+
+@frozen(kw_only=True)
+class ChatgptAuthTokensLoginAccountParams:
+    """Sign in with tokens that the host application owns and renews."""
+
+    type: Literal["chatgptAuthTokens"] = "chatgptAuthTokens"
+    access_token: str = field(repr=False)
+    chatgpt_account_id: str
+    chatgpt_plan_type: str | None = None
+
+
+@frozen(kw_only=True)
+class AmazonBedrockLoginAccountParams:
+    """Sign in to Amazon Bedrock with an API key."""
+
+    type: Literal["amazonBedrock"] = "amazonBedrock"
+    api_key: str = field(repr=False)
+    region: str
+
+
+@frozen(kw_only=True)
+class AmazonBedrockAccessKeysLoginAccountParams:
+    """Sign in to Amazon Bedrock with access keys."""
+
+    type: Literal["amazonBedrockAccessKeys"] = "amazonBedrockAccessKeys"
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    region: str
+
+
+LoginAccountParams: TypeAlias = Annotated[
+    ApiKeyLoginAccountParams
+    | ChatgptLoginAccountParams
+    | ChatgptDeviceCodeLoginAccountParams
+    | ChatgptAuthTokensLoginAccountParams
+    | AmazonBedrockLoginAccountParams
+    | AmazonBedrockAccessKeysLoginAccountParams,
+    Tagged("LoginAccountParams"),
+]
+
+
+def experimental_login(params: LoginAccountParams) -> str | None:
+    """Name the way to sign in that is reserved for ``experimentalApi``, if it is this one."""
+    return params.type if isinstance(params, ChatgptAuthTokensLoginAccountParams) else None
+
+
+@frozen(kw_only=True)
+class ApiKeyLoginAccountResponse:
+    """The API key is stored; the account is signed in."""
+
+    type: Literal["apiKey"] = "apiKey"
+
+
+LoginAccountResponse: TypeAlias = ApiKeyLoginAccountResponse
+
+
+@frozen(kw_only=True)
+class AccountLoginCompletedNotification:
+    """A sign-in has ended, one way or the other; the id is null where there was none."""
+
+    login_id: str | None
+    success: bool
+    error: str | None
+    onboarding_entrypoint: Literal["life_sciences"] | None = None
+
+
+# --- account/logout ---
+
+
+@frozen(kw_only=True)
+class LogoutAccountResponse:
+    """Nobody is signed in any more."""
+
+
+# --- what may happen at any time ---
+
+
+@frozen(kw_only=True)
+class AccountUpdatedNotification:
+    """Another identity is in force from now on."""
+
+    auth_mode: AuthMode | None
+    plan_type: PlanType | None
+
+
+@frozen(kw_only=True)
+class ChatgptAuthTokensRefreshParams:
+    """Asks the host for new tokens, because the present ones were refused."""
+
+    reason: Literal["unauthorized"]
+    previous_account_id: str | None
+
+
+@frozen(kw_only=True)
+class ChatgptAuthTokensRefreshResponse:
+    """The host's new tokens."""
+
+    access_token: str = field(repr=False)
+    chatgpt_account_id: str
+    chatgpt_plan_type: str | None = None
+
+
+# --- getAuthStatus: older than account/read, and in no schema ---
+
+
+@frozen(kw_only=True)
+class GetAuthStatusParams:
+    """Which way is signed in, and with what token?"""
+
+    include_token: bool | None = None
+    refresh_token: bool | None = None
+
+
+@frozen(kw_only=True)
+class GetAuthStatusResponse:
+    """The way and, if asked for, the token."""
+
+    auth_method: AuthMode | None
+    auth_token: str | None = field(repr=False)
+    requires_openai_auth: bool

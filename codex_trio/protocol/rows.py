@@ -1,0 +1,97 @@
+"""What a row of the method table says: a name, its words, its lane, its stability.
+
+The four kinds of rows are the four things JSON-RPC lets two peers say. A row without words
+belongs to a method that we know but do not serve yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from attrs import define
+from typing_extensions import TypeForm
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+@define(frozen=True, eq=False)
+class Lane:
+    """Requests with the same key are answered one at a time, in the order they arrived.
+
+    Args:
+        name: what the requests share, for example an account.
+        fields: the parameters that tell lanes of this name apart; the first that is neither
+            null nor empty counts, and without any the request waits for nobody.
+        shared: may run beside other shared requests of the same lane.
+    """
+
+    name: str
+    fields: tuple[str, ...] = ()
+    shared: bool = False
+
+    def key(self, params: object) -> Hashable | None:
+        """Name the lane for these params; None when nothing is to be waited for."""
+        if not self.fields:
+            return self.name
+        for field in self.fields:
+            if value := getattr(params, field, None):
+                return (self.name, value)
+        return None
+
+
+@define(frozen=True, eq=False)
+class ClientRequest(Generic[P, R]):
+    """A request that the client may send: params of type P, a result of type R.
+
+    Args:
+        name: the method on the wire.
+        params: the type of its params; ``type(None)`` when it has none.
+        result: the type of its result.
+        lane: whom it waits for; nobody by default.
+        experimental: answered only after ``capabilities.experimentalApi``.
+        experimental_part: names the part of some params that needs that capability.
+        handshake: this request opens the connection, every other one needs it open.
+    """
+
+    name: str
+    params: TypeForm[P] | None = None
+    result: TypeForm[R] | None = None
+    lane: Lane | None = None
+    experimental: bool = False
+    experimental_part: Callable[[P], str | None] | None = None
+    handshake: bool = False
+
+    def reserved(self, params: P) -> str | None:
+        """Name what of this request is experimental, if anything is."""
+        if self.experimental:
+            return self.name
+        if self.experimental_part is not None and (part := self.experimental_part(params)):
+            return f"{self.name}.{part}"
+        return None
+
+
+@define(frozen=True, eq=False)
+class ClientNotification:
+    """A notification that the client may send."""
+
+    name: str
+
+
+@define(frozen=True, eq=False)
+class ServerRequest(Generic[P, R]):
+    """A question that the server may ask; the client answers with an R."""
+
+    name: str
+    params: TypeForm[P] | None = None
+    result: TypeForm[R] | None = None
+    experimental: bool = False
+
+
+@define(frozen=True, eq=False)
+class ServerNotification(Generic[P]):
+    """A notification that the server may send."""
+
+    name: str
+    params: TypeForm[P] | None = None
