@@ -1,0 +1,1 @@
+"""Talk: these rooms know messages, and no method of Codex."""

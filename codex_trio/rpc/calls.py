@@ -1,0 +1,79 @@
+"""Handlers, and the request that a handler is given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import attrs
+
+from codex_trio.protocol import codec
+
+if TYPE_CHECKING:
+    from codex_trio.protocol.codec import RequestId
+    from codex_trio.protocol.rows import ClientRequest
+    from codex_trio.rpc.client import Client
+
+P = TypeVar("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+Answer: TypeAlias = R | Awaitable[R] | Awaitable[None]
+"""What a handler returns: the result, or, if it has to wait for it, an awaitable.
+
+A handler that never waits is a plain function, and its request never becomes a task. An
+awaitable of None belongs to a handler that replies by itself, with ``Call.reply``.
+"""
+
+Handler: TypeAlias = "Callable[[Call[Any]], Answer[Any]]"
+
+
+@attrs.define(eq=False)
+class Call(Generic[P]):
+    """One request, as its handler sees it."""
+
+    id: RequestId
+    row: ClientRequest[P, Any]
+    params: P = attrs.field(repr=False)
+    client: Client
+    replied: bool = attrs.field(default=False, init=False)
+
+    async def reply(self, result: object) -> None:
+        """Answer now and go on: what the handler says next comes behind the answer.
+
+        It is to a request what ``task_status.started`` is to a task. The handler's own return
+        value is not sent then. Waits and is cancelled as ``Client.owe``.
+        """
+        message = codec.encode_response(self.id, result)
+        self.replied = True
+        await self.client.owe(message)
+
+
+def serves(
+    row: ClientRequest[P, R],
+) -> Callable[[Callable[[S, Call[P]], Answer[R]]], Callable[[S, Call[P]], Answer[R]]]:
+    """Mark a method as the handler of a row; types that differ from the row do not check."""
+
+    def mark(method: Callable[[S, Call[P]], Answer[R]]) -> Callable[[S, Call[P]], Answer[R]]:
+        method.serves = row  # type: ignore[attr-defined]  # functions have no such attribute
+        return method
+
+    return mark
+
+
+def handlers_of(families: Iterable[object]) -> dict[str, Handler]:
+    """Collect the handlers of some families, by method.
+
+    Raises:
+        ValueError: a method is served twice.
+    """
+    handlers: dict[str, Handler] = {}
+    for family in families:
+        for name, method in vars(type(family)).items():
+            row = getattr(method, "serves", None)
+            if row is None:
+                continue
+            if row.name in handlers:
+                raise ValueError(f"{row.name} is served twice")
+            handlers[row.name] = getattr(family, name)
+    return handlers

@@ -1,0 +1,275 @@
+"""One client from its first line to its last: its calls, and who answers them."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import trio
+
+from codex_trio.errors import (
+    ClientGoneError,
+    InvalidParamsError,
+    MessageError,
+    MessageTooLongError,
+    RpcError,
+)
+from codex_trio.protocol import codec
+from codex_trio.protocol.codec import Failure, Notification, Request, Response
+from codex_trio.protocol.structure import unknown_variant
+from codex_trio.rpc.calls import Call, Handler
+from codex_trio.rpc.client import OUTBOX_SIZE, Client
+from codex_trio.rpc.lanes import Lanes, Place
+from codex_trio.rpc.router import Router
+
+if TYPE_CHECKING:
+    from codex_trio.protocol.rows import ClientRequest
+    from codex_trio.wire import Wire
+
+log = logging.getLogger(__name__)
+
+MAX_IN_FLIGHT: Final = 128
+"""How many requests of one connection may wait for something before others are refused."""
+
+GRACE: Final = 5.0
+"""Seconds that requests in flight have for their answers after the client's last line."""
+
+_WRITE_AT_MOST: Final = 256 * 2**10  # bytes that are joined before they are written
+
+
+@attrs.define(eq=False)
+class Switchboard:
+    """What a connection is served with: the table, its handlers, their lanes, the router."""
+
+    table: Mapping[str, ClientRequest[Any, Any]]
+    handlers: Mapping[str, Handler]
+    router: Router = attrs.field(factory=Router)
+    lanes: Lanes = attrs.field(factory=Lanes)
+    grace: float = GRACE
+    closing: bool = False
+    """Set when no client is to be listened to any more, also not one that comes now."""
+
+    def hang_up(self) -> None:
+        """Listen to no client any more; what is in flight has ``grace`` seconds."""
+        self.closing = True
+        for client in self.router.clients:
+            client.listening.cancel(reason="the server hangs up")
+
+
+async def serve_connection(wire: Wire, board: Switchboard) -> None:
+    """Serve one client until it hangs up or stops listening; closes the wire.
+
+    The client ends its side: requests in flight have ``board.grace`` seconds, everything that
+    is queued is sent, and the call returns. The client stops reading: everything is cancelled,
+    and the call returns. The call is cancelled: what is not sent yet is dropped.
+    """
+    outbox, outgoing = trio.open_memory_channel[bytes](OUTBOX_SIZE)
+    client = Client(outbox)
+    try:
+        async with wire, trio.open_nursery() as connection:
+            connection.start_soon(write, outgoing, client, wire, name="writer")
+            # Once the outbox is closed, the writer sends what is left, and ends.
+            with outbox, board.router.joined(client):
+                if board.closing:
+                    client.listening.cancel(reason="the server hangs up")
+                await Reader(client, board).read(wire)
+            # Who has hung up and reads no more either cannot keep us.
+            connection.cancel_scope.deadline = trio.current_time() + board.grace
+    except* trio.BrokenResourceError:
+        log.debug("the client has stopped listening")
+
+
+async def write(outgoing: trio.MemoryReceiveChannel[bytes], client: Client, wire: Wire) -> None:
+    """Send what is queued, as much at a time as there is; the only sender of a connection."""
+    with outgoing:
+        async for message in outgoing:
+            batch, size = [message], len(message)
+            try:
+                while size < _WRITE_AT_MOST:
+                    batch.append(outgoing.receive_nowait())
+                    size += len(batch[-1])
+            except (trio.WouldBlock, trio.EndOfChannel):
+                pass
+            await wire.send_batch(batch + client.take_owed())
+
+
+@attrs.define(eq=False)
+class Reader:
+    """Takes a client's messages in the order in which they arrive.
+
+    It waits for nothing but the wire: answers to questions of ours are handed in on the spot,
+    a request that can be answered without waiting is, and any other becomes a task. What must be decided in order of arrival is
+    decided here: places in lanes, and whether the connection is open.
+    """
+
+    _client: Client
+    _board: Switchboard
+
+    async def read(self, wire: Wire) -> None:
+        """Read until the client ends its side, then give what is in flight its time."""
+        async with trio.open_nursery() as handlers:
+            with self._client.listening:
+                while True:
+                    try:
+                        line = await wire.receive()
+                    except trio.EndOfChannel:
+                        break
+                    except MessageTooLongError as error:
+                        await self._refuse_unread(error)
+                        continue
+                    await self._take(line, handlers)
+            # Nothing will be answered any more, but everything can still be heard.
+            self._board.router.hang_up(self._client)
+            handlers.cancel_scope.deadline = trio.current_time() + self._board.grace
+
+    async def _take(self, line: bytes, handlers: trio.Nursery) -> None:
+        try:
+            message = codec.decode(line)
+        except MessageError as error:
+            log.error("Failed to deserialize JSONRPCMessage: %s", error)  # noqa: TRY400 - the text is all there is to know
+            return
+        match message:
+            case Request() if len(handlers.child_tasks) >= MAX_IN_FLIGHT:
+                failure = codec.encode_failure(message.id, RpcError.overloaded())
+                await self._client.owe(failure)
+            case Request():
+                await self._begin(message, handlers)
+            case Notification():
+                log.debug("<- notification %s", message.method)
+            case Response():
+                self._board.router.answer(self._client, message.id, message.result)
+            case Failure():
+                self._board.router.answer(self._client, message.id, message.error)
+
+    async def _refuse_unread(self, error: MessageTooLongError) -> None:
+        """Refuse a message that was too long to hold, if we can see whom to tell."""
+        log.error("refused a message: %s", error)
+        if (request_id := codec.find_id(error.head)) is not None:
+            failure = codec.encode_failure(request_id, InvalidParamsError(str(error)))
+            await self._client.owe(failure)
+
+    async def _begin(self, request: Request, handlers: trio.Nursery) -> None:
+        """Answer a request on the spot if that takes no waiting; else make it a task."""
+        client = self._client
+        try:
+            call = self._call(request)
+        except RpcError as error:
+            await client.owe(codec.encode_failure(request.id, error))
+            return
+        if call.row.handshake and client.opening is None and not client.initialized:
+            client.opening = trio.Event()
+            handlers.start_soon(self._open, call, name=request.method)
+            return
+        place = self._join(call)
+        if client.opening is not None or not (place is None or place.admitted):
+            handlers.start_soon(self._serve, call, place, client.opening, name=request.method)
+            return
+        answer = self._answer(call)
+        if isinstance(answer, bytes):
+            if place is not None:
+                place.leave()
+            await client.owe(answer)
+        else:
+            handlers.start_soon(self._serve, call, place, None, answer, name=request.method)
+
+    def _call(self, request: Request) -> Call[Any]:
+        """Find the row of a request, and its words.
+
+        Raises:
+            RpcError: there is no such method, or these are not its words.
+        """
+        row = self._board.table.get(request.method)
+        if row is None:
+            raise unknown_variant(request.method, list(self._board.table))
+        params = None if row.params is None else codec.decode_params(row.params, request.params)
+        return Call(request.id, row, params, self._client)
+
+    def _join(self, call: Call[Any]) -> Place | None:
+        """Take the next place in the request's lane, if it has one."""
+        lane = call.row.lane
+        if lane is None or call.row.name not in self._board.handlers:
+            return None
+        key = lane.key(call.params)
+        return None if key is None else self._board.lanes.join(key, shared=lane.shared)
+
+    async def _open(self, call: Call[Any]) -> None:
+        """Answer the request that opens the connection; all others wait behind it."""
+        opening, client = self._client.opening, self._client
+        try:
+            await self._serve(call, None)
+        finally:
+            client.opening = None
+            assert opening is not None  # set by _begin
+            opening.set()
+
+    async def _serve(
+        self,
+        call: Call[Any],
+        place: Place | None,
+        opening: trio.Event | None = None,
+        answer: bytes | Awaitable[object] | None = None,
+    ) -> None:
+        """Answer a request when it is its turn; gives its place up, whatever happens."""
+        try:
+            if answer is None:
+                if opening is not None:
+                    await opening.wait()
+                if place is not None:
+                    await place.wait_admitted()
+                answer = self._answer(call)
+            if not isinstance(answer, bytes):
+                answer = await self._settle(call, answer)
+            if answer:
+                await self._client.owe(answer)
+        finally:
+            if place is not None:
+                place.leave()
+
+    def _answer(self, call: Call[Any]) -> bytes | Awaitable[object]:
+        """Call the handler: the encoded answer, or what has to be waited for."""
+        try:
+            self._check(call)
+            answer = self._board.handlers[call.row.name](call)
+            if isinstance(answer, Awaitable):
+                return answer
+            return codec.encode_response(call.id, answer)
+        except Exception as error:
+            return self._failure(call, error)
+
+    async def _settle(self, call: Call[Any], answer: Awaitable[object]) -> bytes:
+        """Wait for the answer, encoded; empty when the handler has replied by itself."""
+        try:
+            result = await answer
+            return b"" if call.replied else codec.encode_response(call.id, result)
+        except Exception as error:
+            return self._failure(call, error)
+
+    def _check(self, call: Call[Any]) -> None:
+        """Refuse what is not to be answered now."""
+        client, row = self._client, call.row
+        if row.handshake and client.initialized:
+            raise RpcError.invalid_request("Already initialized")
+        if not row.handshake and not client.initialized:
+            raise RpcError.invalid_request("Not initialized")
+        if not client.experimental and (reserved := row.reserved(call.params)) is not None:
+            raise RpcError.invalid_request(f"{reserved} requires experimentalApi capability")
+        if row.name not in self._board.handlers:
+            raise RpcError.not_served(row.name)
+
+    def _failure(self, call: Call[Any], error: Exception) -> bytes:
+        """Turn an exception into an error on the wire: the only place that does so."""
+        match error:
+            case RpcError():
+                failure = error
+            case ClientGoneError():
+                failure = RpcError.internal(str(error))
+            case _:
+                # An unforeseen exception may quote what it failed on, a key for example. So
+                # its text stays out of the log, and the way to it goes in.
+                way = "".join(traceback.format_tb(error.__traceback__))
+                log.error("%s failed: %s\n%s", call.row.name, type(error).__name__, way)
+                failure = RpcError.internal()
+        return b"" if call.replied else codec.encode_failure(call.id, failure)

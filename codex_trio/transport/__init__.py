@@ -1,0 +1,1 @@
+"""Wires: these rooms know bytes and no message."""

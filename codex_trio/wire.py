@@ -1,0 +1,26 @@
+"""The one seam for bytes: a channel of whole messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Wire(trio.abc.Channel[bytes]):
+    """A channel that carries one message per item, in both directions.
+
+    ``receive`` raises ``MessageTooLongError`` for a message that is longer than the wire is
+    willing to hold, and can be called again; everything else ends as Trio's channels end.
+    """
+
+    async def send_batch(self, messages: Sequence[bytes]) -> None:
+        """Send several messages in order; a wire that can do so sends them as one write.
+
+        If it is cancelled, an unknown part has been sent, and the wire is of no more use.
+        """
+        for message in messages:
+            await self.send(message)

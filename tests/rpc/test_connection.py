@@ -1,0 +1,371 @@
+"""One connection's life: what is answered, in what order, and what its ends leave behind."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import trio
+import trio.testing
+
+from codex_trio.errors import ClientGoneError, RpcError
+from codex_trio.rpc.connection import MAX_IN_FLIGHT, Switchboard, serve_connection
+from codex_trio.testing import WireClient, open_client
+from codex_trio.transport.lines import LineWire
+from codex_trio.transport.memory import MemoryWire, memory_wire_pair
+from tests.conftest import PATIENCE
+from tests.rpc.conftest import SECRET, Dial, Family
+
+
+async def refusal(client: WireClient, method: str, name: str = "") -> tuple[int, str]:
+    with pytest.raises(RpcError) as caught:
+        await client.call(method, {"name": name})
+    return caught.value.code, caught.value.message
+
+
+# --- opening ---
+
+
+async def test_nothing_but_the_handshake_is_answered_before_it(dial: Dial) -> None:
+    async with dial() as client:
+        assert await refusal(client, "echo") == (-32600, "Not initialized")
+        await client.call("open")
+        assert await client.call("echo", {"name": "a"}) == {"name": "a"}
+
+
+async def test_a_connection_is_opened_once(client: WireClient) -> None:
+    assert await refusal(client, "open") == (
+        -32600,
+        "Invalid request: invalid type: map, expected unit",
+    )
+    with pytest.raises(RpcError, match="Already initialized"):
+        await client.call("open")
+
+
+async def test_what_arrives_during_the_handshake_waits_for_it(
+    dial: Dial, family: Family
+) -> None:
+    family.gate("open")
+    async with dial() as client, trio.open_nursery() as nursery:
+        nursery.start_soon(client.call, "open")
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(client.call, "echo", {"name": "a"})
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(0) as scope:
+            await client.call("echo", {"name": "b"})
+        assert scope.cancelled_caught
+        family.gate("open").set()
+        assert await client.call("echo", {"name": "c"}) == {"name": "c"}
+
+
+async def test_a_handshake_that_fails_can_be_tried_again(
+    dial: Dial, family: Family, board: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(call: object) -> None:
+        raise RpcError.invalid_request("not you")
+
+    async with dial() as client:
+        with monkeypatch.context() as patch:
+            patch.setitem(board.handlers, "open", refuse)
+            with pytest.raises(RpcError, match="not you"):
+                await client.call("open")
+        assert await refusal(client, "echo") == (-32600, "Not initialized")
+        await client.call("open")
+
+
+# --- gates ---
+
+
+async def test_what_is_experimental_is_reserved(client: WireClient) -> None:
+    needs = "requires experimentalApi capability"
+    assert await refusal(client, "odd") == (-32600, f"odd {needs}")
+    assert await refusal(client, "part", "field") == (-32600, f"part.field {needs}")
+    assert await client.call("part", {}) == {"name": ""}
+
+
+async def test_a_gap_is_not_a_typo(client: WireClient) -> None:
+    assert await refusal(client, "gap") == (-32601, "`gap` is not served by codex-trio yet")
+    code, text = await refusal(client, "gapp")
+    assert code == -32600
+    assert text.startswith(
+        "Invalid request: unknown variant `gapp`, expected one of `open`, `echo`"
+    )
+
+
+# --- handlers ---
+
+
+async def test_an_answer_comes_before_what_follows_from_it(board: Switchboard) -> None:
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+        await ours.send(b'{"id":1,"method":"story","params":{}}')
+        ours.hang_up()
+        _, answer, news = [line async for line in ours]
+    assert answer == b'{"id":1,"result":{"name":"answer"}}'
+    assert news.startswith(b'{"method":"news","params":{"name":"after"},"emittedAtMs":')
+
+
+async def test_a_known_error_reaches_the_client_whole(client: WireClient) -> None:
+    with pytest.raises(RpcError) as caught:
+        await client.call("fail", {"name": "known"})
+    assert (caught.value.code, caught.value.message, caught.value.data) == (
+        -7,
+        "known",
+        {"why": 1},
+    )
+
+
+@pytest.mark.parametrize(("method", "name"), [("fail", "unknown"), ("story", "fails")])
+async def test_an_unforeseen_error_is_told_without_its_text(
+    client: WireClient, caplog: pytest.LogCaptureFixture, method: str, name: str
+) -> None:
+    if method == "fail":
+        assert await refusal(client, method, name) == (-32603, "Internal error")
+    else:
+        # It had been answered already, so there is nothing left to say to the client.
+        assert await client.call(method, {"name": name}) == {"name": "answer"}
+        await client.next_notification()
+    assert await client.call("echo", {"name": "still here"}) == {"name": "still here"}
+    assert f"{method} failed: KeyError" in caplog.text
+    assert "conftest.py" in caplog.text
+    assert SECRET not in caplog.text
+
+
+# --- lanes ---
+
+
+async def test_requests_in_a_lane_run_in_the_order_of_arrival(
+    dial: Dial, client: WireClient, family: Family
+) -> None:
+    names = [str(number) for number in range(20)]
+    async with trio.open_nursery() as nursery:
+        for name in names:
+            nursery.start_soon(client.call, "inTurn", {"name": name})
+            await trio.testing.wait_all_tasks_blocked()
+        assert family.started == ["0"]
+        # A lane never delays what is not in it.
+        assert await client.call("echo", {"name": "a"}) == {"name": "a"}
+        assert await client.call("turnLess", {"name": "a"}) == {"name": "a"}
+        assert await client.call("turnLess", {}) == {"name": ""}
+        for name in names:
+            family.gate(name).set()
+    assert family.started == names
+
+
+async def test_a_lane_spans_connections_and_a_disconnect_leaves_it(
+    dial: Dial, client: WireClient, family: Family, board: Switchboard
+) -> None:
+    async with trio.open_nursery() as nursery:
+        async with dial() as other:
+            await other.call("open")
+            async with trio.open_nursery() as calls:
+                calls.start_soon(other.call, "inTurn", {"name": "theirs"})
+                await trio.testing.wait_all_tasks_blocked()
+                calls.start_soon(other.call, "inTurn", {"name": "theirs too"})
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(client.call, "inTurn", {"name": "ours"})
+                await trio.testing.wait_all_tasks_blocked()
+                assert family.started == ["theirs"]
+                calls.cancel_scope.cancel()
+        family.gate("ours").set()
+    assert family.started == ["theirs", "ours"]
+    assert len(board.lanes) == 0
+
+
+# --- limits ---
+
+
+async def test_too_many_requests_in_flight_are_refused_and_no_answer_is_lost(
+    client: WireClient, family: Family
+) -> None:
+    async with trio.open_nursery() as nursery:
+        for number in range(MAX_IN_FLIGHT):
+            nursery.start_soon(client.call, "wait", {"name": str(number)})
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(300):
+            assert await refusal(client, "wait", "x") == (
+                -32001,
+                "Server overloaded; retry later.",
+            )
+        for gate in list(family.gates.values()):
+            gate.set()
+    assert sorted(family.started, key=int) == [str(number) for number in range(MAX_IN_FLIGHT)]
+    assert await client.call("echo", {"name": "a"}) == {"name": "a"}
+
+
+async def test_a_client_may_write_a_great_deal_before_it_reads(board: Switchboard) -> None:
+    """With a wire that holds nothing, a server that stopped reading would never go on."""
+    ours, theirs = memory_wire_pair()
+    answers = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        with trio.fail_after(PATIENCE):
+            await ours.send(b'{"id":0,"method":"open"}')
+            for number in range(1, 5000):
+                await ours.send(b'{"id":%d,"method":"echo","params":{}}' % number)
+            ours.hang_up()
+            answers.extend([line async for line in ours])
+    assert len(answers) == 5000
+
+
+async def test_a_client_that_leaves_megabytes_unread_is_held_up_and_loses_nothing(
+    board: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codex_trio.rpc.client.MAX_OWED", 10_000)
+    ours, theirs = memory_wire_pair()
+    sent = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+
+        async def flood() -> None:
+            nonlocal sent
+            for number in range(1, 2000):
+                await ours.send(b'{"id":%d,"method":"echo","params":{}}' % number)
+                sent = number
+            ours.hang_up()
+
+        nursery.start_soon(flood)
+        await trio.testing.wait_all_tasks_blocked()
+        assert 200 < sent < 1000
+        with trio.fail_after(PATIENCE):
+            assert len([line async for line in ours]) == 2000
+
+
+# --- ends ---
+
+
+async def test_the_client_hangs_up_and_is_still_answered(
+    board: Switchboard, family: Family
+) -> None:
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+        await ours.send(b'{"id":1,"method":"wait","params":{"name":"a"}}')
+        await ours.send(b'{"id":2,"method":"echo","params":{"name":"b"}}')
+        ours.hang_up()
+        await ours.receive()
+        family.gate("a").set()
+        rest = {await ours.receive(), await ours.receive()}
+    assert rest == {b'{"id":1,"result":{"name":"a"}}', b'{"id":2,"result":{"name":"b"}}'}
+
+
+async def test_stragglers_are_cut_after_the_grace(
+    board: Switchboard, family: Family, autojump_clock: trio.testing.MockClock
+) -> None:
+    ours, theirs = memory_wire_pair()
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+        await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
+        ours.hang_up()
+        answers = [line async for line in ours]
+    assert len(answers) == 1
+    assert trio.current_time() - started == pytest.approx(board.grace)
+
+
+async def test_who_hangs_up_and_reads_no_more_cannot_keep_us(
+    board: Switchboard, autojump_clock: trio.testing.MockClock
+) -> None:
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+        ours.hang_up()
+    assert board.router.clients == []
+
+
+async def test_a_client_that_stops_reading_ends_its_connection(
+    board: Switchboard, family: Family
+) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, LineWire(theirs), board)
+        await ours.send_all(b'{"id":0,"method":"open"}\n')
+        await ours.receive_some()
+        await ours.send_all(b'{"id":1,"method":"inTurn","params":{"name":"a"}}\n')
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(board.lanes) == 1
+        await ours.aclose()
+    assert (len(board.lanes), board.router.clients) == (0, [])
+
+
+async def test_the_server_hangs_up_and_answers_what_is_in_flight(
+    dial: Dial, client: WireClient, family: Family, board: Switchboard
+) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.call, "wait", {"name": "a"})
+        await trio.testing.wait_all_tasks_blocked()
+        board.hang_up()
+        await trio.testing.wait_all_tasks_blocked()
+        family.gate("a").set()
+    with pytest.raises(ClientGoneError, match="echo: the server hung up"):
+        await client.call("echo")
+    async with dial() as late:
+        with pytest.raises(ClientGoneError):
+            await late.call("open")
+
+
+async def test_a_cancelled_connection_leaves_nothing(
+    board: Switchboard, family: Family
+) -> None:
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        async with open_client(ours) as client:
+            await client.call("open")
+            async with trio.open_nursery() as calls:
+                for name in ("a", "b", "c"):
+                    calls.start_soon(client.call, "inTurn", {"name": name})
+                await trio.testing.wait_all_tasks_blocked()
+                calls.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
+    assert (len(board.lanes), board.router.clients) == (0, [])
+
+
+# --- what is no message ---
+
+
+@pytest.mark.parametrize("line", [b"garbage", b"", b"[]", b"\xff", b'{"id":9}', b"[" * 100_000])
+async def test_what_is_no_message_is_logged_and_survived(
+    client: WireClient, line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.send(line)
+    assert await client.call("echo", {"name": "a"}) == {"name": "a"}
+    assert "Failed to deserialize JSONRPCMessage" in caplog.text
+
+
+async def test_notifications_and_stray_answers_are_survived(
+    client: WireClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.notify("whatever", [1])
+    await client.send({"id": 5, "result": {}})
+    await client.send({"id": "x", "error": {"code": 1, "message": "m"}})
+    assert await client.call("echo", {"name": "a"}) == {"name": "a"}
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+
+
+async def test_a_message_too_long_to_hold_is_refused_by_its_id(board: Switchboard) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, LineWire(theirs, 1000), board)
+        async with open_client(LineWire(ours)) as client:
+            await client.call("open")
+            with pytest.raises(RpcError, match="Invalid request: message exceeds 1000 bytes"):
+                await client.call("echo", {"name": "x" * 5000})
+            await client.send(b"x" * 5000)
+            assert await client.call("echo", {"name": "a"}) == {"name": "a"}
+
+
+async def test_a_memory_wire_closes_both_ways() -> None:
+    ours, theirs = memory_wire_pair()
+    await ours.aclose()
+    with pytest.raises(trio.EndOfChannel):
+        await theirs.receive()
+    with pytest.raises(trio.BrokenResourceError):
+        await theirs.send(b"")
+    assert isinstance(theirs, MemoryWire)
