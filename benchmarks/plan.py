@@ -1,0 +1,46 @@
+"""How often everything is measured, and for how long."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+
+@attrs.frozen
+class Effort:
+    """How much of everything is done in a round."""
+
+    settle: float
+    """Seconds from the first answer on in which a server is left alone."""
+    requests: int
+    seconds: float
+    """How long requests are pipelined."""
+    logins: int
+
+
+@attrs.frozen
+class Plan:
+    """How often everything is measured."""
+
+    warm_starts: int
+    cold_starts: int
+    warm_ups: int
+    sessions: int
+    effort: Effort
+
+
+FULL: Final = Plan(
+    warm_starts=21,
+    cold_starts=11,
+    warm_ups=2,
+    sessions=5,
+    effort=Effort(settle=4.0, requests=3000, seconds=2.0, logins=200),
+)
+QUICK: Final = Plan(
+    warm_starts=3,
+    cold_starts=2,
+    warm_ups=1,
+    sessions=2,
+    effort=Effort(settle=1.0, requests=300, seconds=0.3, logins=20),
+)

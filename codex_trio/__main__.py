@@ -1,0 +1,67 @@
+"""Arguments to settings, signals, exit codes; ``python -m codex_trio``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from codex_trio.arguments import parse_arguments
+from codex_trio.errors import SettingsError
+from codex_trio.logs import configure_logging
+from codex_trio.server import Server, open_server
+from codex_trio.settings import load_settings
+from codex_trio.transport.stdio import open_stdio
+
+if TYPE_CHECKING:
+    from codex_trio.settings import Settings
+
+STOP_GRACE: Final = 0.25
+"""Seconds that requests in flight have for their answers after a signal."""
+
+
+def main() -> None:
+    """Run the command line; exits with 0, 1 (cannot start) or 2 (wrong usage)."""
+    arguments = parse_arguments()
+    configure_logging(os.environ)
+    try:
+        if arguments.command == "demo":
+            from codex_trio.demo import run_demo
+
+            trio.run(run_demo, not arguments.no_colour and sys.stdout.isatty())
+        else:
+            trio.run(serve, load_settings(arguments.config))
+    except SettingsError as error:
+        sys.exit(f"Error: {error}")
+
+
+async def serve(settings: Settings) -> None:
+    """Serve standard input and output until the client hangs up or a signal comes."""
+    async with open_server(settings) as server, open_stdio(settings.max_message) as wire:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(watch_signals, server, nursery.cancel_scope)
+            await server.serve(wire)
+            nursery.cancel_scope.cancel(reason="the client has hung up")
+
+
+async def watch_signals(
+    server: Server,
+    everything: trio.CancelScope,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """First SIGTERM or SIGINT: answer what is in flight. Second: do not."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            server.hang_up(STOP_GRACE)
+            break
+        async for _ in signals:
+            everything.cancel(reason="second signal")
+
+
+if __name__ == "__main__":
+    main()

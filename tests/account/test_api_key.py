@@ -1,0 +1,300 @@
+"""Signing in with an API key, signing out, and what everybody hears of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+from codex_trio.errors import ClientGoneError, RpcError
+from codex_trio.server import Server, open_server
+from codex_trio.settings import Settings
+from codex_trio.testing import WireClient, connect, open_memory_client
+from tests.cancellation import cancel_at_step
+from tests.conftest import PATIENCE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.schema import SchemaWatch
+
+KEY = "sk-secret"
+LOGIN = {"type": "apiKey", "apiKey": KEY}
+COMPLETED = {"loginId": None, "success": True, "error": None, "onboardingEntrypoint": None}
+SIGNED_IN = {
+    "account": {"type": "apiKey"},
+    "requiresOpenaiAuth": True,
+    "workspaceRouting": None,
+}
+SIGNED_OUT = {**SIGNED_IN, "account": None}
+NOBODY = {"authMode": None, "planType": None}
+
+
+async def test_the_whole_story_in_order(
+    client: WireClient, watch: SchemaWatch, home: Path
+) -> None:
+    assert await client.call("account/read", {}) == SIGNED_OUT
+    del watch.seen[:]
+    assert await client.call("account/login/start", LOGIN) == {"type": "apiKey"}
+    await client.next_notification("account/updated")
+    said = [message for arrow, message in watch.seen if arrow == "<--"]
+    assert [message.get("method", "the answer") for message in said] == [
+        "the answer",
+        "account/login/completed",
+        "account/updated",
+    ]
+    assert said[1]["params"] == COMPLETED
+    assert said[2]["params"] == {"authMode": "apikey", "planType": None}
+    assert await client.call("account/read", {"refreshToken": True}) == SIGNED_IN
+
+    del watch.seen[:]
+    assert await client.call("account/logout") == {}
+    await client.next_notification("account/updated")
+    said = [message for arrow, message in watch.seen if arrow == "<--"]
+    assert [message.get("method", "the answer") for message in said] == [
+        "the answer",
+        "account/updated",
+    ]
+    assert said[1]["params"] == NOBODY
+    assert await client.call("account/read", {}) == SIGNED_OUT
+    assert list(home.iterdir()) == []
+
+
+async def test_signing_out_when_nobody_is_signed_in_is_news_too(client: WireClient) -> None:
+    assert await client.call("account/logout", {}) == {}
+    assert (await client.next_notification())["params"] == NOBODY
+
+
+@pytest.mark.parametrize("key", ["", " spaced ", "ключ", "x" * 100_000])
+async def test_a_key_is_stored_as_it_is(client: WireClient, home: Path, key: str) -> None:
+    await client.call("account/login/start", {"type": "apiKey", "apiKey": key})
+    stored = (home / "auth.json").read_text(encoding="utf-8")
+    assert json.loads(stored) == {"auth_mode": "apikey", "OPENAI_API_KEY": key}
+    assert await client.call("account/read", {}) == SIGNED_IN
+    status = await client.call("getAuthStatus", {"includeToken": True})
+    assert status["authToken"] == (key or None)
+
+
+async def test_the_file_is_the_original_s(client: WireClient, home: Path) -> None:
+    await client.call("account/login/start", LOGIN)
+    file = home / "auth.json"
+    assert (
+        file.read_bytes() == b'{\n  "auth_mode": "apikey",\n  "OPENAI_API_KEY": "sk-secret"\n}'
+    )
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ({}, ("apikey", None)),
+        ({"includeToken": None, "refreshToken": None}, ("apikey", None)),
+        ({"includeToken": True}, ("apikey", KEY)),
+        ({"includeToken": True, "refreshToken": True}, ("apikey", KEY)),
+        ({"refreshToken": True}, ("apikey", None)),
+    ],
+)
+async def test_the_older_status(
+    client: WireClient, params: dict[str, Any], status: tuple[str, str | None]
+) -> None:
+    nobody = {"authMethod": None, "authToken": None, "requiresOpenaiAuth": True}
+    assert await client.call("getAuthStatus", params) == nobody
+    await client.call("account/login/start", LOGIN)
+    method, token = status
+    assert await client.call("getAuthStatus", params) == {
+        "authMethod": method,
+        "authToken": token,
+        "requiresOpenaiAuth": True,
+    }
+
+
+async def test_everybody_hears_of_it_but_who_has_opted_out(server: Server) -> None:
+    async with connect(server) as one, connect(server) as other, connect(server) as deaf:
+        await one.initialize()
+        await other.initialize()
+        await deaf.initialize(optOutNotificationMethods=["account/updated", "unknown"])
+        await one.call("account/login/start", LOGIN)
+        with trio.fail_after(PATIENCE):
+            assert (await other.next_notification())["method"] == "account/login/completed"
+            assert (await other.next_notification())["method"] == "account/updated"
+            assert (await deaf.next_notification())["method"] == "account/login/completed"
+        assert await other.call("account/read", {}) == SIGNED_IN
+        await other.call("account/logout")
+        with trio.fail_after(PATIENCE):
+            await one.next_notification("account/updated")
+            assert (await one.next_notification("account/updated"))["params"] == NOBODY
+        await deaf.call("account/read", {})
+        assert not deaf._notifications._messages
+
+
+async def test_it_is_still_there_for_the_next_server(settings: Settings) -> None:
+    async with open_memory_client(settings) as client:
+        await client.initialize()
+        await client.call("account/login/start", LOGIN)
+    async with open_memory_client(settings) as client:
+        await client.initialize()
+        assert await client.call("account/read", {}) == SIGNED_IN
+
+
+async def test_credentials_can_be_kept_in_memory(home: Path) -> None:
+    settings = Settings(codex_home=home, credentials_store="ephemeral")
+    async with open_memory_client(settings) as client:
+        await client.initialize()
+        await client.call("account/login/start", LOGIN)
+        assert await client.call("account/read", {}) == SIGNED_IN
+        await client.call("account/logout")
+        assert await client.call("account/read", {}) == SIGNED_OUT
+    assert list(home.iterdir()) == []
+
+
+async def test_a_provider_may_need_no_account(home: Path) -> None:
+    settings = Settings(codex_home=home, requires_openai_auth=False)
+    async with open_memory_client(settings) as client:
+        await client.initialize()
+        await client.call("account/login/start", LOGIN)
+        assert await client.call("account/read", {}) == {
+            **SIGNED_OUT,
+            "requiresOpenaiAuth": False,
+        }
+        assert await client.call("getAuthStatus", {"includeToken": True}) == {
+            "authMethod": None,
+            "authToken": None,
+            "requiresOpenaiAuth": False,
+        }
+
+
+# --- what is refused ---
+
+
+async def refusal(client: WireClient, method: str, params: Any) -> tuple[int, str]:
+    with pytest.raises(RpcError) as caught:
+        await client.call(method, params)
+    return caught.value.code, caught.value.message
+
+
+async def test_another_way_can_be_forced(home: Path) -> None:
+    settings = Settings(codex_home=home, forced_login_method="chatgpt")
+    async with open_memory_client(settings) as client:
+        await client.initialize()
+        text = "API key login is disabled. Use ChatGPT login instead."
+        assert await refusal(client, "account/login/start", LOGIN) == (-32600, text)
+        assert await client.call("account/read", {}) == SIGNED_OUT
+
+
+@pytest.mark.parametrize("way", ["chatgpt", "chatgptDeviceCode", "amazonBedrock"])
+async def test_ways_that_are_not_there_yet(client: WireClient, way: str) -> None:
+    params = {"type": way, "apiKey": "k", "region": "r"}
+    text = f"`account/login/start.{way}` is not served by codex-trio yet"
+    assert await refusal(client, "account/login/start", params) == (-32601, text)
+
+
+async def test_tokens_of_the_host_are_experimental(client: WireClient) -> None:
+    params = {"type": "chatgptAuthTokens", "accessToken": "a", "chatgptAccountId": "b"}
+    text = "account/login/start.chatgptAuthTokens requires experimentalApi capability"
+    assert await refusal(client, "account/login/start", params) == (-32600, text)
+
+
+async def test_a_missing_keyring_is_said_and_nothing_is_stored_elsewhere(home: Path) -> None:
+    settings = Settings(codex_home=home, credentials_store="keyring")
+    async with open_memory_client(settings) as client:
+        await client.initialize()
+        reason = "keyring storage is not served by codex-trio yet"
+        assert await refusal(client, "account/login/start", LOGIN) == (
+            -32603,
+            f"failed to save api key: {reason}",
+        )
+        assert await refusal(client, "account/logout", None) == (
+            -32603,
+            f"logout failed: {reason}",
+        )
+    assert list(home.iterdir()) == []
+
+
+async def test_a_directory_in_the_file_s_place(home: Path) -> None:
+    (home / "auth.json").mkdir()
+    async with open_memory_client(Settings(codex_home=home)) as client:
+        await client.initialize()
+        text = "Is a directory (os error 21)"
+        assert await client.call("account/read", {}) == SIGNED_OUT
+        assert await refusal(client, "account/login/start", LOGIN) == (
+            -32603,
+            f"failed to save api key: {text}",
+        )
+        assert await refusal(client, "account/logout", {}) == (-32603, f"logout failed: {text}")
+        assert not client._notifications._messages
+    assert [path.name for path in home.iterdir()] == ["auth.json"]
+
+
+async def test_a_full_disk_leaves_the_old_account(
+    client: WireClient, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.call("account/login/start", LOGIN)
+
+    def refuse(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    other = {"type": "apiKey", "apiKey": "sk-other"}
+    assert await refusal(client, "account/login/start", other) == (
+        -32603,
+        "failed to save api key: No space left on device (os error 28)",
+    )
+    status = await client.call("getAuthStatus", {"includeToken": True})
+    assert status["authToken"] == KEY
+    assert json.loads((home / "auth.json").read_bytes())["OPENAI_API_KEY"] == KEY
+    assert [path.name for path in home.iterdir()] == ["auth.json"]
+
+
+async def test_no_secret_reaches_a_log_or_a_repr(
+    client: WireClient, caplog: pytest.LogCaptureFixture, server: Server
+) -> None:
+    caplog.set_level("DEBUG")
+    await client.call("account/login/start", LOGIN)
+    await client.send(b'{"id":1,"method":"account/login/start","params":{"apiKey":"sk-secret"')
+    await refusal(client, "account/login/start", {"type": "apiKey", "apiKey": [KEY]})
+    await client.call("account/read", {})
+    assert KEY not in caplog.text
+    assert KEY not in repr(server)
+
+
+# --- cancellation ---
+
+
+async def test_a_login_whose_client_leaves_is_whole_or_has_not_been(tmp_path: Path) -> None:
+    """The client is cut off at every step of its call; the others hear what has happened."""
+    step = 1
+    while True:
+        home = tmp_path / str(step)
+        home.mkdir()
+        async with open_server(Settings(codex_home=home)) as server, connect(server) as other:
+            await other.initialize()
+
+            async def sign_in(server: Server = server) -> None:
+                async with connect(server) as client:
+                    await client.initialize()
+                    await client.call("account/login/start", LOGIN)
+
+            reached = await cancel_at_step(sign_in, step)
+            stored = (home / "auth.json").exists()
+            assert await other.call("account/read", {}) == (SIGNED_IN if stored else SIGNED_OUT)
+            heard = [message["method"] for message in other._notifications._messages]
+            assert heard == (["account/login/completed", "account/updated"] if stored else [])
+        if not reached:
+            break
+        step += 1
+    assert stored
+    assert step > 5
+
+
+async def test_a_call_to_a_server_that_ends_is_not_left_waiting(settings: Settings) -> None:
+    async with open_server(settings) as server, connect(server) as client:
+        await client.initialize()
+        server.hang_up(0)
+        with pytest.raises(ClientGoneError):
+            await client.call("account/read", {})
+        with pytest.raises(trio.EndOfChannel):
+            await client.next_notification()

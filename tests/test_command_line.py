@@ -1,0 +1,267 @@
+"""What clients spawn, and what people type."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pty
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+import codex_trio
+from codex_trio.arguments import parse_arguments
+from codex_trio.logs import configure_logging
+from tests.processes import INITIALIZE, OURS
+from tests.schema import genuine_environment
+
+
+def run(
+    *arguments: str,
+    home: Path | None = None,
+    given: bytes = b"",
+    environ: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*OURS, *arguments],
+        input=given,
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={**genuine_environment(home or Path.home()), **(environ or {})},
+    )
+
+
+def test_the_version_is_readable_to_the_original_s_clients() -> None:
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.decode() == f"codex-cli 0.163.0 (codex-trio {codex_trio.__version__})\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config"),
+    [
+        (["app-server"], []),
+        (["app-server", "--listen", "stdio://"], []),
+        (["app-server", "--stdio"], []),
+        (
+            ["-c", "a=1", "--config", "b=2", "app-server", "-c", "c=3", "--config=d=4"],
+            ["a=1", "b=2", "c=3", "d=4"],
+        ),
+        (["--enable", "x", "app-server", "--disable", "y", "--analytics-default-enabled"], []),
+        (
+            [
+                "app-server",
+                "--strict-config",
+                "--ws-auth",
+                "capability-token",
+                "--ws-token-file",
+                "f",
+            ],
+            [],
+        ),
+    ],
+)
+def test_what_clients_say_is_understood(arguments: list[str], config: list[str]) -> None:
+    known = parse_arguments(arguments)
+    assert (known.command, known.config) == ("app-server", config)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "error: the following arguments are required: COMMAND"),
+        (["app-server", "--nope"], "error: unrecognized arguments: --nope"),
+        (["nope"], "invalid choice: 'nope'"),
+        (
+            ["app-server", "--listen", "foo"],
+            (
+                "unsupported --listen URL `foo`; expected `stdio://`, `unix://`, `unix://PATH`,"
+                " `ws://IP:PORT`, or `off`"
+            ),
+        ),
+        (
+            ["app-server", "--listen", "ws://127.0.0.1:0"],
+            "`ws://127.0.0.1:0` is not served by codex-trio yet",
+        ),
+        (["app-server", "--stdio", "--listen", "stdio://"], "not allowed with argument"),
+    ],
+)
+def test_what_cannot_be_understood_is_a_usage_error(arguments: list[str], text: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert text in done.stderr.decode()
+    assert "For more information, try '--help'." in done.stderr.decode()
+
+
+def test_help_says_what_has_no_effect_and_how_it_exits() -> None:
+    done = run("app-server", "--help")
+    text = done.stdout.decode()
+    assert done.returncode == 0
+    assert "without effect" in text
+    assert "Exit codes: 0" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "text"),
+    [
+        (
+            ["-c", "foo"],
+            {},
+            "Error: error parsing -c overrides: Invalid override (missing '='): foo\n",
+        ),
+        (
+            [],
+            {"CODEX_HOME": "/nonexistent/x"},
+            'Error: CODEX_HOME points to "/nonexistent/x", but that path does not exist\n',
+        ),
+    ],
+)
+def test_a_server_that_cannot_start_says_why(
+    arguments: list[str], environ: dict[str, str], text: str
+) -> None:
+    done = run("app-server", *arguments, environ=environ)
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (1, b"", text)
+
+
+def test_the_console_script_is_the_same(home: Path) -> None:
+    script = Path(sys.executable).with_name("codex-trio")
+    done = subprocess.run(
+        [script, "app-server"],
+        input=INITIALIZE,
+        capture_output=True,
+        check=True,
+        env=genuine_environment(home),
+    )
+    assert json.loads(done.stdout)["id"] == "i"
+    assert done.stderr == b""
+
+
+# --- logs ---
+
+
+def test_only_errors_are_logged_and_only_on_standard_error(home: Path) -> None:
+    done = run("app-server", home=home, given=b"garbage\n" + INITIALIZE)
+    assert json.loads(done.stdout)["id"] == "i"
+    (line,) = done.stderr.decode().splitlines()
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ERROR codex_trio\.rpc\.connection: "
+        r"Failed to deserialize JSONRPCMessage: .*",
+        line,
+    )
+
+
+def test_logs_can_be_json(home: Path) -> None:
+    done = run("app-server", home=home, given=b"garbage\n", environ={"LOG_FORMAT": " JSON "})
+    (line,) = done.stderr.splitlines()
+    entry = json.loads(line)
+    assert entry["level"] == "ERROR"
+    assert entry["target"] == "codex_trio.rpc.connection"
+    assert entry["fields"]["message"].startswith("Failed to deserialize")
+
+
+@pytest.mark.parametrize(
+    ("directives", "root", "rpc"),
+    [
+        ("", logging.ERROR, logging.NOTSET),
+        ("debug", logging.DEBUG, logging.NOTSET),
+        ("warn,codex_trio.rpc=TRACE", logging.WARNING, logging.DEBUG),
+        ("off", logging.CRITICAL + 1, logging.NOTSET),
+        ("loud", logging.ERROR, logging.NOTSET),
+    ],
+)
+def test_the_level_is_configured_as_in_the_original(
+    directives: str, root: int, rpc: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loggers = [logging.getLogger(), logging.getLogger("codex_trio.rpc")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    try:
+        configure_logging({"CODEX_TRIO_LOG": directives})
+        assert [logger.level for logger in loggers] == [root, rpc]
+    finally:
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers = handlers
+    said = capsys.readouterr().err
+    assert said == ("ignoring `loud`: invalid log directive\n" if directives == "loud" else "")
+
+
+# --- demo ---
+
+
+def test_the_demo_shows_the_wire() -> None:
+    done = run("demo")
+    text = done.stdout.decode()
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert "\x1b" not in text
+    for part in (
+        'client --> {"id":0,"method":"initialize"',
+        'server <-- {"id":2,"result":{"type":"apiKey"}}',
+        'server <-- {"method":"account/updated","params":{"authMode":null,"planType":null}',
+        "Done: exit code 0.",
+    ):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= 140  # one value is not folded
+
+
+def test_the_demo_can_be_cut_short() -> None:
+    with subprocess.Popen(
+        [*OURS, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        demo.stdout.readline()
+        demo.stdout.close()
+        assert demo.stderr.read() == b""
+
+
+async def test_the_demo_is_in_colour_on_a_terminal(home: Path) -> None:
+    ours, theirs = pty.openpty()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            partial(
+                trio.run_process, [*OURS, "demo"], stdout=theirs, env=genuine_environment(home)
+            )
+        )
+        output = b""
+        while b"Done" not in output:
+            output += await trio.to_thread.run_sync(os.read, ours, 4096)
+    os.close(theirs)
+    os.close(ours)
+    assert b"\x1b[36m" in output
+
+
+# --- what is loaded ---
+
+
+def loaded_by(statement: str) -> set[str]:
+    script = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    return set(done.stdout.decode().split())
+
+
+LATER: list[Any] = [
+    "httpx",
+    "trio_websocket",
+    "tomlkit",
+    "keyring",
+    "asyncio",
+    "codex_trio.demo",
+]
+
+
+def test_a_server_loads_only_what_its_first_lines_need() -> None:
+    assert not loaded_by("import codex_trio.__main__") & set(LATER)
+
+
+def test_the_package_loads_nothing_of_itself_before_it_is_asked() -> None:
+    ours = {name for name in loaded_by("import codex_trio") if name.startswith("codex_trio")}
+    assert ours == {"codex_trio"}

@@ -1,0 +1,271 @@
+"""The server over real pipes, files, sockets and a terminal, and its ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from codex_trio.testing import WireClient, open_client
+from codex_trio.transport import stdio
+from tests.processes import INITIALIZE, OURS, read_rest, start, wire_of
+from tests.schema import SchemaWatch, genuine_environment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+READ = b'{"id":"r","method":"account/read","params":{}}'
+SCRIPT = INITIALIZE + b"\n" + READ + b"\n"
+
+
+@asynccontextmanager
+async def connected(process: trio.Process) -> AsyncGenerator[WireClient]:
+    async with open_client(wire_of(process), SchemaWatch()) as client:
+        await client.initialize()
+        yield client
+
+
+def answered(output: bytes) -> list[object]:
+    return [json.loads(line).get("id") for line in output.splitlines()]
+
+
+async def test_end_of_input_answers_what_is_in_flight_and_exits_at_once(home: Path) -> None:
+    async with start(home) as process:
+        assert process.stdin is not None
+        login = (
+            b'{"id":"l","method":"account/login/start","params":{"type":"apiKey","apiKey":"k"}}'
+        )
+        await process.stdin.send_all(SCRIPT + login)  # the last line has no end
+        await process.stdin.aclose()
+        output = await read_rest(process.stdout)
+        assert await process.wait() == 0
+    assert answered(output) == ["i", "r", "l", None, None]
+    assert json.loads((home / "auth.json").read_bytes())["OPENAI_API_KEY"] == "k"
+
+
+async def test_a_file_can_be_the_input_and_the_output(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(SCRIPT)
+    with (tmp_path / "in").open("rb") as given, (tmp_path / "out").open("wb") as taken:
+        async with start(home, stdin=given, stdout=taken) as process:
+            assert await process.wait() == 0
+    assert answered((tmp_path / "out").read_bytes()) == ["i", "r"]
+
+
+async def test_nothing_can_be_the_input(home: Path) -> None:
+    async with start(home, stdin=subprocess.DEVNULL) as process:
+        assert await read_rest(process.stdout) == b""
+        assert await process.wait() == 0
+
+
+async def test_a_socket_can_be_both(home: Path) -> None:
+    ours, theirs = socket.socketpair()
+    async with start(home, stdin=theirs, stdout=theirs) as process:
+        theirs.close()
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+        await stream.send_all(SCRIPT)
+        await stream.send_eof()
+        output = await read_rest(stream)
+        assert await process.wait() == 0
+        await stream.aclose()
+    assert answered(output) == ["i", "r"]
+
+
+async def test_a_terminal_can_be_both_and_is_left_blocking(home: Path) -> None:
+    ours, theirs = pty.openpty()
+    async with start(home, stdin=theirs, stdout=theirs) as process:
+        os.write(ours, SCRIPT)
+        output = b""
+        while b'"id":"r","result"' not in output:
+            output += await trio.to_thread.run_sync(os.read, ours, 4096, abandon_on_cancel=True)
+        assert os.get_blocking(theirs)
+        os.write(ours, b"\x04")
+        assert await process.wait() == 0
+    os.close(theirs)
+    os.close(ours)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_server_well(home: Path, number: signal.Signals) -> None:
+    async with start(home) as process, connected(process) as client:
+        await client.call("account/read", {})
+        process.send_signal(number)
+        assert await process.wait() == 0
+
+
+async def test_a_signal_ends_a_server_that_waits_in_a_thread(home: Path) -> None:
+    ours, theirs = pty.openpty()
+    async with start(home, stdin=theirs) as process:
+        os.write(ours, INITIALIZE + b"\n")
+        assert process.stdout is not None
+        await process.stdout.receive_some()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    os.close(theirs)
+    os.close(ours)
+
+
+async def test_a_client_that_stops_reading_ends_the_server(home: Path) -> None:
+    async with start(home) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await process.stdout.aclose()
+        await process.stdin.send_all(SCRIPT)
+        assert await process.wait() == 0
+
+
+def test_a_server_whose_client_is_killed_ends(home: Path) -> None:
+    """The client's process dies with the server's input in its hands."""
+    client = (
+        "import subprocess, time;"
+        f"subprocess.Popen({[*OURS, 'app-server']!r}, stdin=subprocess.PIPE);"
+        "print('started', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", client], stdout=subprocess.PIPE, env=genuine_environment(home)
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"started\n"
+        parent.kill()
+        # The server has the same output, which ends when both of them have.
+        assert parent.stdout.read() == b""
+
+
+INTRUDER = """
+import os, subprocess, sys
+from codex_trio.protocol import methods
+from codex_trio.account.methods import AccountMethods
+read = AccountMethods.read
+def intrude(self, call):
+    print("printed")
+    os.write(1, b"written\\n")
+    subprocess.run(["echo", "from a child"])
+    assert sys.stdin.read() == ""
+    return read(self, call)
+intrude.serves = methods.ACCOUNT_READ
+AccountMethods.read = intrude
+from codex_trio.__main__ import main
+main()
+"""
+
+
+async def test_nothing_else_gets_onto_the_wire(home: Path) -> None:
+    command = (sys.executable, "-c", INTRUDER)
+    async with start(home, command=command, stderr=subprocess.PIPE) as process:
+        async with connected(process) as client:
+            assert await client.call("account/read", {})
+        stray = await read_rest(process.stderr)
+    assert {b"printed", b"written", b"from a child"} <= set(stray.splitlines())
+
+
+async def test_bad_input_is_survived(home: Path) -> None:
+    async with start(home, stderr=subprocess.DEVNULL) as process, connected(process) as client:
+        for line in (
+            b"garbage",
+            b"\x00\x00",
+            b"\xff\xfe",
+            b"[" * 100_000 + b"]" * 100_000,
+            b'{"id":1e400,"method":"account/read"}',
+            b'{"id":"\\ud800","method":"account/read"}',
+            b'{"id":77,"result":{}}',
+        ):
+            await client.send(line)
+        assert (await client.call("account/read", {}))["account"] is None
+
+
+async def test_a_huge_line_is_refused_and_not_held(home: Path) -> None:
+    async with start(home, stderr=subprocess.DEVNULL) as process, connected(process) as client:
+        await client.send(
+            b'{"id":"huge","method":"account/read","params":{"a":"' + b"x" * 100_000_000
+        )
+        assert (await client.call("account/read", {}))["account"] is None
+        if sys.platform == "linux":
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+            (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+            assert int(peak.split()[1]) < 200 * 1024
+
+
+async def test_a_flood_that_nobody_reads_is_survived_and_answered(home: Path) -> None:
+    count = 100_000
+    async with start(home) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await process.stdin.send_all(INITIALIZE + b"\n")
+        await process.stdout.receive_some()
+        for first in range(0, count, 1000):
+            lines = (
+                b'{"id":%d,"method":"account/read","params":{}}\n' % n
+                for n in range(first, first + 1000)
+            )
+            await process.stdin.send_all(b"".join(lines))
+        await process.stdin.aclose()
+        output = await read_rest(process.stdout)
+        assert await process.wait() == 0
+    ids = [number for number in answered(output) if type(number) is int]
+    assert len(ids) == count
+    assert set(ids) == set(range(count))
+
+
+# --- streams that wait in threads ---
+
+
+async def test_a_thread_stream_can_be_cancelled_and_closed() -> None:
+    reading, writing = os.pipe()
+    stream = stdio.ThreadReceiveStream(reading)
+    with trio.move_on_after(0.01) as scope:
+        await stream.receive_some()
+    assert scope.cancelled_caught
+    os.close(writing)
+    await stream.aclose()
+    await stream.aclose()
+    with pytest.raises(trio.ClosedResourceError):
+        await stream.receive_some()
+
+
+async def test_a_thread_stream_writes_all_and_notices_a_reader_that_left() -> None:
+    reading, writing = os.pipe()
+    stream = stdio.ThreadSendStream(writing)
+    await stream.wait_send_all_might_not_block()
+    received = bytearray()
+
+    async def read() -> None:
+        while len(received) < 300_000:
+            received.extend(await trio.to_thread.run_sync(os.read, reading, 65536))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        await stream.send_all(b"x" * 300_000)
+    assert bytes(received) == b"x" * 300_000
+    os.close(reading)
+    with pytest.raises(trio.BrokenResourceError):
+        await stream.send_all(b"y")
+    await stream.aclose()
+    with pytest.raises(trio.ClosedResourceError):
+        await stream.send_all(b"z")
+
+
+def test_the_standard_streams_are_given_back() -> None:
+    script = (
+        "import os, trio\n"
+        "from codex_trio.transport.stdio import open_stdio\n"
+        "async def main():\n"
+        "    async with open_stdio() as wire:\n"
+        "        print('hidden')\n"
+        "        await wire.send(await wire.receive())\n"
+        "trio.run(main)\n"
+        "print('given back', os.get_blocking(0), os.get_blocking(1))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=b"line\n", capture_output=True, check=True
+    )
+    assert done.stdout == b"line\ngiven back True True\n"
+    assert done.stderr == b"hidden\n"
