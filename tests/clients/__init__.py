@@ -1,0 +1,1 @@
+"""Unmodified clients of the genuine server, working with ours."""

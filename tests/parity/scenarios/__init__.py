@@ -1,0 +1,14 @@
+"""The scripts; a new one is a few lines in the module of its family."""
+
+from __future__ import annotations
+
+from tests.parity.scenarios import account, config, handshake, params, start, wire
+
+SCENARIOS = [
+    *wire.WIRE,
+    *handshake.HANDSHAKE,
+    *params.PARAMS,
+    *account.ACCOUNT,
+    *config.CONFIG,
+    *start.START,
+]

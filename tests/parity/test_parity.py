@@ -1,0 +1,70 @@
+"""Every scenario on both servers, side by side."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.parity.differences import RULES
+from tests.parity.run import GENUINE, Json, Scenario, run
+from tests.parity.scenarios import SCENARIOS
+from tests.processes import OURS
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "differences.md"
+
+pytestmark = pytest.mark.parity
+
+used: set[str] = set()
+
+
+async def on_both(scenario: Scenario, tmp_path: Path) -> tuple[list[Json], list[Json]]:
+    transcripts: dict[str, list[Json]] = {}
+
+    async def on_one(name: str, command: tuple[str, ...]) -> None:
+        # The genuine server refuses a home that is directly in the temporary folder.
+        home = tmp_path / name / "home"
+        home.mkdir(parents=True)
+        transcripts[name] = await run(scenario, command, home)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(on_one, "genuine", GENUINE)
+        nursery.start_soon(on_one, "ours", OURS)
+    return transcripts["genuine"], transcripts["ours"]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_ours_says_what_the_genuine_server_says(
+    scenario: Scenario, tmp_path: Path
+) -> None:
+    genuine, ours = await on_both(scenario, tmp_path)
+    expected = genuine
+    for name, rule in RULES.items():
+        changed = rule(scenario, json.loads(json.dumps(expected)))
+        if changed != expected:
+            used.add(name)
+        expected = changed
+    assert ours == expected
+
+
+@functools.cache
+def documented() -> set[str]:
+    return set(
+        re.findall(r"^\| `([a-z-]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+
+def test_every_difference_is_documented() -> None:
+    assert documented() == set(RULES)
+
+
+def test_every_difference_is_still_one(request: pytest.FixtureRequest) -> None:
+    """Runs last, and says something only when all scenarios ran."""
+    ran = {item.name for item in request.session.items}
+    if len([name for name in ran if name.startswith("test_ours_says")]) < len(SCENARIOS):
+        pytest.skip("not all scenarios ran")
+    assert set(RULES) - used == set()
