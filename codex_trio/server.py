@@ -43,6 +43,11 @@ class Server:
         """
         await serve_connection(wire, self._board)
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether ``hang_up`` has been called."""
+        return self._board.closing
+
     def hang_up(self, grace: float | None = None) -> None:
         """Listen to no client any more, so that every ``serve`` ends soon.
 

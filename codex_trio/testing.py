@@ -17,8 +17,8 @@ import itertools
 import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 import orjson
@@ -31,6 +31,8 @@ from codex_trio.transport.memory import memory_wire_pair
 
 if TYPE_CHECKING:
     from codex_trio.wire import Wire
+
+_LAST_WORDS: Final = 1.0  # seconds that the last message has to be taken
 
 Json: TypeAlias = Any
 """A decoded JSON value."""
@@ -56,7 +58,9 @@ class WireClient:
     """
 
     _wire: Wire
+    _outbox: trio.MemorySendChannel[bytes]
     _watch: Watcher | None = None
+    _gone: bool = attrs.field(default=False, init=False)
     _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
     _calls: dict[int, trio.MemorySendChannel[Json]] = attrs.field(factory=dict, init=False)
     _notifications: _Inbox = attrs.field(factory=lambda: _Inbox(), init=False)
@@ -96,8 +100,8 @@ class WireClient:
             try:
                 await self._say({"id": request_id, "method": method}, params)
                 message = await answer.receive()
-            except (trio.EndOfChannel, trio.BrokenResourceError):
-                raise ClientGoneError(f"{method}: the server hung up") from None
+            except trio.EndOfChannel:
+                raise ClientGoneError("the server hung up") from None
             finally:
                 self._calls.pop(request_id, None)
         if "error" in message:
@@ -132,14 +136,32 @@ class WireClient:
         await self.send({"id": question.id, "error": {"code": code, "message": message}})
 
     async def send(self, message: Json | bytes) -> None:
-        """Send any message; bytes are sent as they are."""
+        """Send any message; bytes are sent as they are.
+
+        A cancelled call has sent all of it or nothing.
+
+        Raises:
+            ClientGoneError: the server has hung up.
+        """
         data = message if isinstance(message, bytes) else orjson.dumps(message)
         if self._watch is not None:
             self._watch("-->", data)
-        await self._wire.send(data)
+        with suppress(trio.BrokenResourceError):
+            await self._outbox.send(data)
+        if self._gone:
+            raise ClientGoneError("the server hung up")
 
     async def _say(self, message: dict[str, Json], params: Json) -> None:
         await self.send(message if params is None else {**message, "params": params})
+
+    async def _speak(self, outgoing: trio.MemoryReceiveChannel[bytes]) -> None:
+        """Send what the callers hand over; they may be cancelled, a message must not be."""
+        with outgoing:
+            try:
+                async for data in outgoing:
+                    await self._wire.send(data)
+            except trio.BrokenResourceError:
+                self._give_up()
 
     async def _listen(self) -> None:
         """Sort what comes in, until the server hangs up."""
@@ -154,6 +176,11 @@ class WireClient:
                 self._questions.put(message)
             else:
                 self._notifications.put(message)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Wake everybody who waits for the server."""
+        self._gone = True
         for slot in self._calls.values():
             slot.close()
         self._notifications.close()
@@ -215,11 +242,18 @@ async def open_client(wire: Wire, watch: Watcher | None = None) -> AsyncGenerato
     ``watch`` is shown every message. When the server hangs up, calls that wait raise
     ``ClientGoneError``, and waits for messages raise ``trio.EndOfChannel``.
     """
-    client = WireClient(wire, watch)
-    async with wire, trio.open_nursery() as nursery:
-        nursery.start_soon(client._listen)
-        yield client
-        nursery.cancel_scope.cancel(reason="the client hangs up")
+    outbox, outgoing = trio.open_memory_channel[bytes](0)
+    client = WireClient(wire, outbox, watch)
+    with _without_group():
+        async with wire, trio.open_nursery() as listener:
+            listener.start_soon(client._listen)
+            async with trio.open_nursery() as speaker:
+                speaker.start_soon(client._speak, outgoing)
+                with outbox:
+                    yield client
+                # The last message is still under way, unless nobody takes it.
+                speaker.cancel_scope.deadline = trio.current_time() + _LAST_WORDS
+            listener.cancel_scope.cancel(reason="the client hangs up")
 
 
 @asynccontextmanager

@@ -48,7 +48,9 @@ def is_header_value(text: str) -> bool:
 
 
 def user_agent(originator: str, version: str, client: str, environ: Mapping[str, str]) -> str:
-    """Compose the user agent; everything outside printable ASCII becomes ``_``.
+    """Compose the user agent.
+
+    One that fits in no header as it is has everything outside printable ASCII replaced by ``_``.
 
     Args:
         originator: the program on whose behalf we act.
@@ -57,7 +59,7 @@ def user_agent(originator: str, version: str, client: str, environ: Mapping[str,
         environ: where the terminal makes itself known.
     """
     agent = f"{originator}/{version} ({_system()}) {_terminal(environ)} ({client.strip()})"
-    return re.sub(r"[^ -~]", "_", agent)
+    return agent if re.fullmatch(r"[\t -~]*", agent) else re.sub(r"[^ -~]", "_", agent)
 
 
 def choose_originator(override: str | None, client_name: str) -> str:

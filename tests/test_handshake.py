@@ -36,7 +36,8 @@ async def test_the_answer_says_who_we_are(raw_client: WireClient, home: Path) ->
     [
         ("né/ x", "1\n2é", "n_/ x/0.163.0 ", " (n_/ x; 1_2_)"),
         ("", "", "/0.163.0 ", " (;)"),
-        ("a\tb", "", "a_b/0.163.0 ", " (a_b;)"),
+        ("a\tb", "", "a\tb/0.163.0 ", " (a\tb;)"),
+        ("a\té", "", "a__/0.163.0 ", " (a__;)"),
     ],
 )
 async def test_odd_names_are_made_printable(

@@ -113,6 +113,7 @@ SUMMARY = "Invalid configuration; using defaults."
             (1, 18),
             (1, 27),
         ),
+        ("model_providers = 5", "invalid type: integer `5`, expected a map", (1, 19), (1, 19)),
         ('model_provider = "nope"', "Model provider `nope` not found", None, None),
         (
             'profile = "p"',
@@ -178,6 +179,13 @@ async def test_clients_are_told_right_after_the_answer(home: Path) -> None:
             "details": f"{home}/config.toml:1:23: wanted string or table",
             "path": f"{home}/config.toml",
             "range": {"start": {"line": 1, "column": 23}, "end": {"line": 1, "column": 23}},
+        }
+    settings = load(home, 'model_provider = "nope"')
+    async with open_memory_client(settings) as client:
+        await client.initialize()
+        assert (await client.next_notification())["params"] == {
+            "summary": SUMMARY,
+            "details": "Model provider `nope` not found",
         }
     async with open_memory_client(settings) as client:
         await client.initialize(optOutNotificationMethods=["configWarning"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
@@ -18,6 +18,7 @@ from codex_trio.errors import StoreError, os_error_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from codex_trio.settings import Settings
 
@@ -120,6 +121,7 @@ class FileStore:
 
     def load(self) -> Credentials | None:
         """Read the file; blocks. See ``Store.load``."""
+        _sweep(self._path)
         try:
             content = self._path.read_bytes()
         except FileNotFoundError:
@@ -144,31 +146,37 @@ class FileStore:
             raise StoreError(os_error_text(error)) from None
 
     def _replace(self, content: bytes) -> None:
-        target = Path(os.path.realpath(self._path))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise IsADirectoryError(21, "Is a directory")
-        _sweep(target)
-        draft = target.with_name(f"{target.name}.{secrets.token_hex(8)}.tmp")
+        # The usual case is written for speed: nothing is asked of the file system that it
+        # would not say by itself, when it fails.
+        target = os.path.realpath(self._path) if self._path.is_symlink() else str(self._path)
+        draft = f"{target}.{secrets.token_hex(8)}.tmp"
         try:
-            with open(
-                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-            ) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            fd = _create(draft)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            fd = _create(draft)
+        try:
+            with open(fd, "wb", buffering=0) as file:
+                while content:
+                    content = content[file.write(content) :]
+                os.fsync(fd)
             os.replace(draft, target)
         except BaseException:
             with contextlib.suppress(OSError):
-                draft.unlink()
+                os.unlink(draft)
             raise
 
     def _unlink(self) -> None:
         if self._path.is_dir():
-            raise IsADirectoryError(21, "Is a directory")
+            # Some systems say EPERM to that, which would be no help.
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         _sweep(self._path)
+
+
+def _create(draft: str) -> int:
+    return os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def _sweep(path: Path) -> None:

@@ -106,7 +106,7 @@ def _one_of(kind: Any) -> Hook:
 
     def structure_name(value: Any, _: Any) -> Any:
         if type(value) is not str:
-            raise wrong_type(value, "a string")
+            raise wrong_type(value, "string or map")
         if value not in names:
             raise unknown_variant(value, names)
         return value
@@ -176,11 +176,8 @@ def _struct(cls: Any, expected: str = "", *, tag: str | None = None) -> Hook:
                 name, hook, kind = hooks[key]
                 found[name] = hook(item, kind)
         for field in required:
-            # A field that may be null may be missing as well, even if we insist on writing it.
             if field.name not in found:
-                if not _may_be_null(field.type):
-                    raise InvalidParamsError(f"missing field `{camel(field.name)}`")
-                found[field.name] = None
+                raise InvalidParamsError(f"missing field `{camel(field.name)}`")
         return cls(**found)
 
     def structure_positions(values: list[Any]) -> Any:
@@ -207,10 +204,6 @@ def _struct(cls: Any, expected: str = "", *, tag: str | None = None) -> Hook:
 def _fields(cls: Any) -> Any:
     """List the fields of a class of words, their annotations resolved."""
     return attrs.fields(attrs.resolve_types(cls))
-
-
-def _may_be_null(kind: Any) -> bool:
-    return type(None) in get_args(kind)
 
 
 def _tagged_union(kind: Any) -> Hook:

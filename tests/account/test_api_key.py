@@ -185,6 +185,12 @@ async def test_another_way_can_be_forced(home: Path) -> None:
         assert await client.call("account/read", {}) == SIGNED_OUT
 
 
+@pytest.mark.parametrize("method", ["account/read", "account/login/start", "getAuthStatus"])
+async def test_params_are_not_optional(client: WireClient, method: str) -> None:
+    text = "Invalid request: missing field `params`"
+    assert await refusal(client, method, None) == (-32600, text)
+
+
 @pytest.mark.parametrize("way", ["chatgpt", "chatgptDeviceCode", "amazonBedrock"])
 async def test_ways_that_are_not_there_yet(client: WireClient, way: str) -> None:
     params = {"type": way, "apiKey": "k", "region": "r"}
@@ -290,10 +296,14 @@ async def test_a_login_whose_client_leaves_is_whole_or_has_not_been(tmp_path: Pa
     assert step > 5
 
 
-async def test_a_call_to_a_server_that_ends_is_not_left_waiting(settings: Settings) -> None:
+@pytest.mark.parametrize("grace", [0, None])
+async def test_a_call_to_a_server_that_ends_is_not_left_waiting(
+    settings: Settings, grace: float | None
+) -> None:
     async with open_server(settings) as server, connect(server) as client:
         await client.initialize()
-        server.hang_up(0)
+        server.hang_up(grace)
+        assert server.hung_up
         with pytest.raises(ClientGoneError):
             await client.call("account/read", {})
         with pytest.raises(trio.EndOfChannel):

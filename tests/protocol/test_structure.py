@@ -108,6 +108,10 @@ def test_a_tagged_union_becomes_its_member() -> None:
     assert structure({"type": "other"}, Either) == Other()
 
 
+def test_a_default_stands_in_for_a_missing_position() -> None:
+    assert structure([], account.GetAccountParams) == account.GetAccountParams()
+
+
 @pytest.mark.parametrize("value", [None, {}])
 def test_no_params_may_be_empty(value: Any) -> None:
     assert structure(value, type(None)) is None
@@ -128,7 +132,7 @@ def test_one_name_is_told_from_another() -> None:
         fault("d", Literal["a", "b", "c"])
         == "unknown variant `d`, expected one of `a`, `b`, `c`"
     )
-    assert fault(5, Literal["a"]) == "invalid type: integer `5`, expected a string"
+    assert fault(5, Literal["a"]) == "invalid type: integer `5`, expected string or map"
 
 
 @given(st.one_of(st.integers(), st.floats(), st.booleans(), st.text(), st.none()))

@@ -234,6 +234,18 @@ async def test_a_client_that_leaves_megabytes_unread_is_held_up_and_loses_nothin
             assert len([line async for line in ours]) == 2000
 
 
+async def test_large_answers_are_not_joined_without_end(board: Switchboard) -> None:
+    ours, theirs = memory_wire_pair()
+    request = b'{"id":1,"method":"echo","params":{"name":"%s"}}' % (b"x" * 100_000)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+        for _ in range(20):
+            await ours.send(request)
+        ours.hang_up()
+        assert len([line async for line in ours]) == 21
+
+
 # --- ends ---
 
 
@@ -303,7 +315,7 @@ async def test_the_server_hangs_up_and_answers_what_is_in_flight(
         board.hang_up()
         await trio.testing.wait_all_tasks_blocked()
         family.gate("a").set()
-    with pytest.raises(ClientGoneError, match="echo: the server hung up"):
+    with pytest.raises(ClientGoneError, match="the server hung up"):
         await client.call("echo")
     async with dial() as late:
         with pytest.raises(ClientGoneError):
@@ -359,6 +371,15 @@ async def test_a_message_too_long_to_hold_is_refused_by_its_id(board: Switchboar
                 await client.call("echo", {"name": "x" * 5000})
             await client.send(b"x" * 5000)
             assert await client.call("echo", {"name": "a"}) == {"name": "a"}
+
+
+async def test_a_client_whose_server_takes_nothing_gives_up() -> None:
+    ours, theirs = memory_wire_pair()
+    theirs._receive.close()
+    async with open_client(ours) as client:
+        for _ in range(2):
+            with pytest.raises(ClientGoneError, match="the server hung up"):
+                await client.call("echo", {})
 
 
 async def test_a_memory_wire_closes_both_ways() -> None:

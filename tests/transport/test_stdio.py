@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from codex_trio.errors import ClientGoneError
 from codex_trio.testing import WireClient, open_client
 from codex_trio.transport import stdio
 from tests.processes import INITIALIZE, OURS, read_rest, start, wire_of
@@ -112,6 +113,37 @@ async def test_a_signal_ends_a_server_that_waits_in_a_thread(home: Path) -> None
         assert await process.wait() == 0
     os.close(theirs)
     os.close(ours)
+
+
+STUCK = """
+import trio
+from codex_trio.protocol import methods
+from codex_trio.account.methods import AccountMethods
+async def stuck(self, call):
+    await trio.sleep_forever()
+stuck.serves = methods.ACCOUNT_READ
+AccountMethods.read = stuck
+import codex_trio.__main__
+codex_trio.__main__.STOP_GRACE = 600
+codex_trio.__main__.main()
+"""
+
+
+async def test_a_second_signal_does_not_wait_for_what_is_in_flight(home: Path) -> None:
+    command = (sys.executable, "-c", STUCK)
+    async with start(home, command=command) as process, open_client(wire_of(process)) as client:
+        await client.initialize()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(expect_no_answer, client)
+            await client.call("getAuthStatus", {})  # so the other one has been taken
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 0
+
+
+async def expect_no_answer(client: WireClient) -> None:
+    with pytest.raises(ClientGoneError):
+        await client.call("account/read", {})
 
 
 async def test_a_client_that_stops_reading_ends_the_server(home: Path) -> None:
@@ -251,6 +283,20 @@ async def test_a_thread_stream_writes_all_and_notices_a_reader_that_left() -> No
     await stream.aclose()
     with pytest.raises(trio.ClosedResourceError):
         await stream.send_all(b"z")
+
+
+def test_standard_streams_can_be_served_from_a_library(home: Path) -> None:
+    script = "import codex_trio, trio; trio.run(codex_trio.serve_stdio); print('after')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=SCRIPT,
+        capture_output=True,
+        check=True,
+        env=genuine_environment(home),
+    )
+    *lines, last = done.stdout.splitlines()
+    assert answered(b"\n".join(lines)) == ["i", "r"]
+    assert last == b"after"
 
 
 def test_the_standard_streams_are_given_back() -> None:
