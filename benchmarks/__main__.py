@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.ends import measure_ends
 from benchmarks.figures import GROUPS, Results
 from benchmarks.plan import FULL, QUICK
 from benchmarks.report import as_json, as_text
@@ -43,7 +44,11 @@ def measure(plan: Plan, groups: Collection[str]) -> Results:
     if "cold" in groups:
         _say(f"{plan.cold_starts} starts with files on disk")
         measure_cold(results, plan.cold_starts, plan.warm_ups)
-    if not set(groups) <= {"spawn", "cold"}:
+    if "ends" in groups:
+        for number in range(1, plan.sessions + 1):
+            _say(f"servers that end, round {number} of {plan.sessions}")
+            measure_ends(results, plan.effort.settle)
+    if not set(groups) <= {"spawn", "cold", "ends"}:
         for number in range(1, plan.sessions + 1):
             _say(f"running servers, round {number} of {plan.sessions}")
             measure_session(results, plan.effort, groups)

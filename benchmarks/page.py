@@ -45,6 +45,8 @@ middle one of the ratios of all rounds; the range is from the smallest to the la
   process loads was dropped from the cache just before, except for the C library; how much it
   then read stands in the line below. On a virtual machine the disk may have a cache of its own,
   and on a slower disk the larger program loses more.
+- **Until gone**: from closing the server's input, or from SIGTERM, until its process has ended.
+  “At once” is right behind the first answer, “later” and SIGTERM come {settle} after it.
 - **Memory**: after the first answers and {settle} of rest. PSS counts a page that several
   processes share in equal parts; RSS counts it in full for each of them.
 - **`account/read`, one after the other**: the next request is sent when the last is answered.

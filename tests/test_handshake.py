@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -14,7 +15,10 @@ from codex_trio import user_agent
 from codex_trio.errors import RpcError
 from codex_trio.server import Server, open_server
 from codex_trio.settings import Settings
-from codex_trio.testing import WireClient, connect
+from tests.checked import connect
+
+if TYPE_CHECKING:
+    from codex_trio.testing import WireClient
 
 
 async def agent_of(settings: Settings, name: str, version: str = "1.0") -> str:

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 import codex_trio
-from codex_trio.testing import connect, open_memory_client
+from tests.checked import connect, open_memory_client
 from tests.schema import genuine_environment
 
 ROOT = Path(__file__).parent.parent

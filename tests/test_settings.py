@@ -9,7 +9,7 @@ import pytest
 
 from codex_trio.errors import SettingsError
 from codex_trio.settings import Settings, find_home, load_settings
-from codex_trio.testing import open_memory_client
+from tests.checked import open_memory_client
 
 
 def load(home: Path, config: str | bytes = b"", *overrides: str) -> Settings:

@@ -13,7 +13,7 @@ from codex_trio.protocol import methods
 from codex_trio.protocol.structure import camel
 from codex_trio.rpc.calls import handlers_of
 from codex_trio.server import open_server
-from codex_trio.testing import connect
+from tests.checked import connect
 from tests.schema import Json, load_schema, methods_in, words_name
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,14 @@ import trio
 from codex_trio.errors import ClientGoneError, RpcError
 from codex_trio.server import Server, open_server
 from codex_trio.settings import Settings
-from codex_trio.testing import WireClient, connect, open_memory_client
 from tests.cancellation import cancel_at_step
+from tests.checked import connect, open_memory_client
 from tests.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from codex_trio.testing import WireClient
     from tests.schema import SchemaWatch
 
 KEY = "sk-secret"
@@ -235,20 +236,20 @@ async def test_a_directory_in_the_file_s_place(home: Path) -> None:
     assert [path.name for path in home.iterdir()] == ["auth.json"]
 
 
-async def test_a_full_disk_leaves_the_old_account(
-    client: WireClient, home: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_disk_that_takes_no_more_leaves_the_old_account(
+    client: WireClient, home: Path
 ) -> None:
     await client.call("account/login/start", LOGIN)
-
-    def refuse(fd: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", refuse)
-    other = {"type": "apiKey", "apiKey": "sk-other"}
-    assert await refusal(client, "account/login/start", other) == (
-        -32603,
-        "failed to save api key: No space left on device (os error 28)",
-    )
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        other = {"type": "apiKey", "apiKey": "sk-other"}
+        assert await refusal(client, "account/login/start", other) == (
+            -32603,
+            "failed to save api key: File too large (os error 27)",
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     status = await client.call("getAuthStatus", {"includeToken": True})
     assert status["authToken"] == KEY
     assert json.loads((home / "auth.json").read_bytes())["OPENAI_API_KEY"] == KEY

@@ -10,7 +10,8 @@ import stat
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -23,11 +24,8 @@ from codex_trio.account.credentials import Credentials, Tokens
 from codex_trio.account.storage import FileStore, MemoryStore, open_store
 from codex_trio.errors import StoreError
 from codex_trio.settings import Settings
-from codex_trio.testing import open_memory_client
 from tests.cancellation import cancel_at_step
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.checked import open_memory_client
 
 
 def token(claims: Any) -> str:
@@ -227,6 +225,14 @@ async def test_drafts_of_killed_writers_are_swept_and_living_ones_are_not(
     os.utime(old, (time.time() - 3600,) * 2)
     await FileStore(tmp_path / "auth.json").delete()
     assert [path.name for path in tmp_path.iterdir()] == [new.name]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux has a folder that takes no files"
+)
+async def test_a_home_that_takes_no_files_is_a_typed_error() -> None:
+    with pytest.raises(StoreError, match=r"No such file or directory \(os error 2\)"):
+        await FileStore(Path("/proc/auth.json")).save(Credentials.of_api_key("k"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from codex_trio.testing import Watcher
     from codex_trio.transport.lines import LineWire
 
 Json: TypeAlias = Any
@@ -56,7 +57,9 @@ class Scenario:
     starts: bool = True
 
 
-async def run(scenario: Scenario, command: Sequence[str], home: Path) -> list[Json]:
+async def run(
+    scenario: Scenario, command: Sequence[str], home: Path, watch: Watcher | None = None
+) -> list[Json]:
     """Return a transcript: what was sent and said in turn, then the files that are left."""
     for name, content in scenario.files.items():
         if content is None:
@@ -76,7 +79,7 @@ async def run(scenario: Scenario, command: Sequence[str], home: Path) -> list[Js
             return await _failure(process, home)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_drain, process.stderr)
-            transcript = await _converse(scenario.steps, wire_of(process), home)
+            transcript = await _converse(scenario.steps, wire_of(process), home, watch)
             nursery.cancel_scope.cancel()
     return [*transcript, *_left_behind(home)]
 
@@ -95,7 +98,9 @@ async def _drain(stream: trio.abc.ReceiveStream | None) -> None:
         pass
 
 
-async def _converse(steps: Sequence[Step], wire: LineWire, home: Path) -> list[Json]:
+async def _converse(
+    steps: Sequence[Step], wire: LineWire, home: Path, watch: Watcher | None
+) -> list[Json]:
     """Send every step, and a question behind it whose answer shows that all has been said.
 
     The question is in the lane of the account, so that it is not answered before news of the
@@ -106,16 +111,21 @@ async def _converse(steps: Sequence[Step], wire: LineWire, home: Path) -> list[J
         line = step if isinstance(step, bytes) else _line(step)
         transcript.append({"-->": line.decode(errors="replace")})
         marker = f"marker-{number}"
-        await wire.send_batch(
-            [line, _line({"id": marker, "method": "getAuthStatus", "params": {}})]
-        )
+        question = _line({"id": marker, "method": "getAuthStatus", "params": {}})
+        if watch is not None:
+            watch("-->", line)
+            watch("-->", question)
+        await wire.send_batch([line, question])
         missing = _ids(line) | {json.dumps(marker)}
         with trio.CancelScope() as scope:
             while missing:
                 try:
-                    message = json.loads(await wire.receive())
+                    answer = await wire.receive()
                 except trio.EndOfChannel:
                     return [*transcript, "hung up"]
+                if watch is not None:
+                    watch("<--", answer)
+                message = json.loads(answer)
                 if "method" not in message:
                     missing.discard(json.dumps(message["id"]))
                 if message.get("id") == marker:

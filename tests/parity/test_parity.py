@@ -14,6 +14,7 @@ from tests.parity.differences import RULES
 from tests.parity.run import GENUINE, Json, Scenario, run
 from tests.parity.scenarios import SCENARIOS
 from tests.processes import OURS
+from tests.schema import SchemaWatch
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "differences.md"
 
@@ -25,15 +26,17 @@ used: set[str] = set()
 async def on_both(scenario: Scenario, tmp_path: Path) -> tuple[list[Json], list[Json]]:
     transcripts: dict[str, list[Json]] = {}
 
-    async def on_one(name: str, command: tuple[str, ...]) -> None:
+    async def on_one(
+        name: str, command: tuple[str, ...], watch: SchemaWatch | None = None
+    ) -> None:
         # The genuine server refuses a home that is directly in the temporary folder.
         home = tmp_path / name / "home"
         home.mkdir(parents=True)
-        transcripts[name] = await run(scenario, command, home)
+        transcripts[name] = await run(scenario, command, home, watch)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(on_one, "genuine", GENUINE)
-        nursery.start_soon(on_one, "ours", OURS)
+        nursery.start_soon(on_one, "ours", OURS, SchemaWatch())
     return transcripts["genuine"], transcripts["ours"]
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 READ = b'{"id":"r","method":"account/read","params":{}}'
-SCRIPT = INITIALIZE + b"\n" + READ + b"\n"
+LOGIN = b'{"id":"l","method":"account/login/start","params":{"type":"apiKey","apiKey":"k"}}'
+SCRIPT = b"\n".join([INITIALIZE, READ, LOGIN]) + b"\n"
+SIGNED_IN = ["i", "r", "l", None, None]
 
 
 @asynccontextmanager
@@ -37,20 +39,23 @@ async def connected(process: trio.Process) -> AsyncGenerator[WireClient]:
 
 
 def answered(output: bytes) -> list[object]:
-    return [json.loads(line).get("id") for line in output.splitlines()]
+    """The ids of what was answered to ``SCRIPT``; everything is checked against the schema."""
+    watch = SchemaWatch()
+    for line in SCRIPT.splitlines():
+        watch("-->", line)
+    for line in output.splitlines():
+        watch("<--", line)
+    return [message.get("id") for arrow, message in watch.seen if arrow == "<--"]
 
 
 async def test_end_of_input_answers_what_is_in_flight_and_exits_at_once(home: Path) -> None:
     async with start(home) as process:
         assert process.stdin is not None
-        login = (
-            b'{"id":"l","method":"account/login/start","params":{"type":"apiKey","apiKey":"k"}}'
-        )
-        await process.stdin.send_all(SCRIPT + login)  # the last line has no end
+        await process.stdin.send_all(SCRIPT.removesuffix(b"\n"))  # the last line has no end
         await process.stdin.aclose()
         output = await read_rest(process.stdout)
         assert await process.wait() == 0
-    assert answered(output) == ["i", "r", "l", None, None]
+    assert answered(output) == SIGNED_IN
     assert json.loads((home / "auth.json").read_bytes())["OPENAI_API_KEY"] == "k"
 
 
@@ -59,7 +64,7 @@ async def test_a_file_can_be_the_input_and_the_output(home: Path, tmp_path: Path
     with (tmp_path / "in").open("rb") as given, (tmp_path / "out").open("wb") as taken:
         async with start(home, stdin=given, stdout=taken) as process:
             assert await process.wait() == 0
-    assert answered((tmp_path / "out").read_bytes()) == ["i", "r"]
+    assert answered((tmp_path / "out").read_bytes()) == SIGNED_IN
 
 
 async def test_nothing_can_be_the_input(home: Path) -> None:
@@ -78,7 +83,7 @@ async def test_a_socket_can_be_both(home: Path) -> None:
         output = await read_rest(stream)
         assert await process.wait() == 0
         await stream.aclose()
-    assert answered(output) == ["i", "r"]
+    assert answered(output) == SIGNED_IN
 
 
 async def test_a_terminal_can_be_both_and_is_left_blocking(home: Path) -> None:
@@ -86,7 +91,7 @@ async def test_a_terminal_can_be_both_and_is_left_blocking(home: Path) -> None:
     async with start(home, stdin=theirs, stdout=theirs) as process:
         os.write(ours, SCRIPT)
         output = b""
-        while b'"id":"r","result"' not in output:
+        while b"account/updated" not in output:
             output += await trio.to_thread.run_sync(os.read, ours, 4096, abandon_on_cancel=True)
         assert os.get_blocking(theirs)
         os.write(ours, b"\x04")
@@ -242,7 +247,7 @@ async def test_a_flood_that_nobody_reads_is_survived_and_answered(home: Path) ->
         await process.stdin.aclose()
         output = await read_rest(process.stdout)
         assert await process.wait() == 0
-    ids = [number for number in answered(output) if type(number) is int]
+    ids = [json.loads(line)["id"] for line in output.splitlines()]
     assert len(ids) == count
     assert set(ids) == set(range(count))
 
@@ -295,7 +300,7 @@ def test_standard_streams_can_be_served_from_a_library(home: Path) -> None:
         env=genuine_environment(home),
     )
     *lines, last = done.stdout.splitlines()
-    assert answered(b"\n".join(lines)) == ["i", "r"]
+    assert answered(b"\n".join(lines)) == SIGNED_IN
     assert last == b"after"
 
 
