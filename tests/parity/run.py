@@ -117,7 +117,7 @@ async def _converse(
             watch("-->", question)
         await wire.send_batch([line, question])
         missing = _ids(line) | {json.dumps(marker)}
-        with trio.CancelScope() as scope:
+        with trio.CancelScope() as scope:  # noqa: ASYNC912 - the marker is always waited for
             while missing:
                 try:
                     answer = await wire.receive()
@@ -145,9 +145,10 @@ def _line(step: Step) -> bytes:
 def _ids(line: bytes) -> set[str]:
     """The id of a request, whose answer has to be waited for."""
     try:
-        return {json.dumps(codec.decode(line).id)}  # type: ignore[union-attr]  # not all have one
-    except (MessageError, AttributeError):
+        message = codec.decode(line)
+    except MessageError:
         return set()
+    return {json.dumps(message.id)} if isinstance(message, codec.Request) else set()
 
 
 def normalise(message: Json, home: Path) -> Json:
