@@ -25,6 +25,7 @@ STOP_GRACE: Final = 0.25
 
 def main() -> None:
     """Run the command line; exits with 0, 1 (cannot start) or 2 (wrong usage)."""
+    _open_missing_streams()
     arguments = parse_arguments()
     configure_logging(os.environ)
     try:
@@ -36,6 +37,18 @@ def main() -> None:
             trio.run(serve, load_settings(arguments.config))
     except SettingsError as error:
         sys.exit(f"Error: {error}")
+
+
+def _open_missing_streams() -> None:
+    """Open nothing in the place of standard streams that we were started without.
+
+    Otherwise the next thing to be opened would get their number: a socket of Trio's, say.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
 
 
 async def serve(settings: Settings) -> None:

@@ -89,6 +89,8 @@ def read_config(path: Path) -> Table:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(str(error), text) from None
+    except (ValueError, RecursionError):  # numbers and brackets without end
+        raise ConfigError("the file cannot be read as TOML") from None
     if (fault := _find_fault(table)) is not None:
         keys, reason = fault
         start, end = _locate(text, keys) or (None, None)
@@ -124,7 +126,7 @@ def parse_overrides(overrides: Sequence[str]) -> Table:
 def _parse_value(raw: str) -> Any:
     try:
         return tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return raw.strip("\"'")
 
 

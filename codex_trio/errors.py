@@ -7,6 +7,7 @@
     │   └── InvalidParamsError    what was asked does not have the words of its method
     ├── MessageError          a line that is no message: not JSON, or not one of the four shapes
     │   └── MessageTooLongError   a message longer than we are willing to hold
+    ├── AnswerError           a question of ours was answered, but not with what was asked for
     ├── ClientGoneError       a question of ours will not be answered: the client hung up
     ├── SettingsError         the server cannot start as it was told to
     ├── ConfigError           config.toml cannot be used; the server runs on defaults instead
@@ -81,6 +82,18 @@ class MessageTooLongError(MessageError):
         super().__init__(f"message exceeds {limit} bytes")
         self.head = head
         self.limit = limit
+
+
+class AnswerError(CodexTrioError):
+    """A question of ours was answered, but not with what was asked for.
+
+    It is no ``RpcError``: what one client says must not be quoted to another whose request
+    happens to wait for it. ``error`` has what it said, for those who know what may be shown.
+    """
+
+    def __init__(self, message: str, error: RpcError) -> None:
+        super().__init__(message)
+        self.error = error
 
 
 class ClientGoneError(CodexTrioError):

@@ -24,7 +24,7 @@ class Handshake:
     _settings: Settings
 
     @serves(methods.INITIALIZE)
-    async def initialize(self, call: Call[words.InitializeParams]) -> None:
+    def initialize(self, call: Call[words.InitializeParams]) -> None:
         """Open the connection; warnings about the configuration follow the answer."""
         info = call.params.client_info
         if not is_header_value(info.name):
@@ -32,13 +32,12 @@ class Handshake:
                 f"Invalid clientInfo.name: '{info.name}'. Must be a valid HTTP header value."
             )
         client = call.client
-        client.name = info.name
         if (wishes := call.params.capabilities) is not None:
             client.experimental = wishes.experimental_api
             client.opted_out = frozenset(wishes.opt_out_notification_methods or ())
-        await call.reply(self._introduction(info))
+        call.reply(self._introduction(info))
         for warning in self._settings.warnings:
-            await client.notify(methods.CONFIG_WARNING, _as_words(warning))
+            client.tell(methods.CONFIG_WARNING, _as_words(warning))
         client.initialized = True  # from here on it hears what everybody hears
 
     def _introduction(self, info: words.ClientInfo) -> words.InitializeResponse:

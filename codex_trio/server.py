@@ -53,9 +53,7 @@ class Server:
 
         What is in flight has ``grace`` seconds, those of the settings by default.
         """
-        if grace is not None:
-            self._board.grace = grace
-        self._board.hang_up()
+        self._board.hang_up(self.settings.grace if grace is None else grace)
 
 
 @asynccontextmanager

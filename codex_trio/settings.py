@@ -107,11 +107,15 @@ def find_home(environ: Mapping[str, str]) -> Path:
     The default need not exist yet.
 
     Raises:
-        SettingsError: ``CODEX_HOME`` is set and is no directory, in the words of 0.163.0.
+        SettingsError: ``CODEX_HOME`` is set and is no directory, in the words of 0.163.0; or
+            it is not set, and neither is the home of whoever runs us.
     """
     given = environ.get("CODEX_HOME")
     if not given:
-        return Path.home() / ".codex"
+        try:
+            return Path.home() / ".codex"
+        except RuntimeError:
+            raise SettingsError("there is no home directory; set CODEX_HOME") from None
     path = Path(given)
     if not path.exists():
         raise SettingsError(f'CODEX_HOME points to "{given}", but that path does not exist')

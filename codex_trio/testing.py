@@ -209,11 +209,11 @@ class _Inbox:
         self._changed.unpark_all()
 
     async def take(self, wanted: Callable[[Json], bool]) -> Json:
+        await trio.lowlevel.checkpoint()  # here, so that nothing is lost with what was taken
         while True:
             for message in self._messages:
                 if wanted(message):
                     self._messages.remove(message)
-                    await trio.lowlevel.checkpoint_if_cancelled()
                     return message
             if self._closed:
                 raise trio.EndOfChannel
@@ -221,18 +221,21 @@ class _Inbox:
 
 
 @contextmanager
-def _without_group() -> Generator[None]:
-    """Let the one exception that left a nursery leave without its group.
+def _out_of_groups(nurseries: int) -> Generator[None]:
+    """Let an exception of a block leave the nurseries around it without their groups.
 
-    The nurseries here are ours, so the groups would be a surprise to the block's owner.
+    The nurseries are ours, so their groups would be a surprise to the block's owner. A group
+    of the owner's stays one: exactly as many are taken off as there are nurseries.
     """
     try:
         yield
     except BaseExceptionGroup as group:
         error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from error.__cause__  # noqa: ASYNC123 - the group was ours
+        for _ in range(nurseries):
+            if not isinstance(error, BaseExceptionGroup) or len(error.exceptions) > 1:
+                raise
+            (error,) = error.exceptions
+        raise error from error.__cause__  # noqa: ASYNC123 - the groups were ours
 
 
 @asynccontextmanager
@@ -244,7 +247,7 @@ async def open_client(wire: Wire, watch: Watcher | None = None) -> AsyncGenerato
     """
     outbox, outgoing = trio.open_memory_channel[bytes](0)
     client = WireClient(wire, outbox, watch)
-    with _without_group():
+    with _out_of_groups(2):
         async with wire, trio.open_nursery() as listener:
             listener.start_soon(client._listen)
             async with trio.open_nursery() as speaker:
@@ -260,7 +263,7 @@ async def open_client(wire: Wire, watch: Watcher | None = None) -> AsyncGenerato
 async def connect(server: Server, watch: Watcher | None = None) -> AsyncGenerator[WireClient]:
     """Connect to a server in this process; leaving the block hangs up and waits for its end."""
     ours, theirs = memory_wire_pair()
-    with _without_group():
+    with _out_of_groups(1):
         async with trio.open_nursery() as nursery:
             # What the client says waits in the wire until it is served.
             nursery.start_soon(server.serve, theirs)  # noqa: ASYNC113 - see above

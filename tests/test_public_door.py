@@ -11,6 +11,7 @@ import pytest
 import trio
 
 import codex_trio
+from codex_trio import testing
 from tests.checked import connect, open_memory_client
 from tests.schema import genuine_environment
 
@@ -85,6 +86,34 @@ async def test_an_error_of_the_body_leaves_the_blocks_as_it_is() -> None:
     with pytest.raises(KeyError, match="mine"):
         async with open_memory_client():
             raise KeyError("mine")
+
+
+async def test_a_group_of_the_body_stays_a_group() -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(KeyError, match="mine")):
+        async with open_memory_client():
+            raise ExceptionGroup("mine", [KeyError("mine")])
+
+
+async def test_a_watcher_that_fails_is_not_taken_for_the_body(home: Path) -> None:
+    def watch(arrow: str, data: bytes) -> None:
+        if arrow == "<--":
+            raise ValueError("watcher")
+
+    settings = codex_trio.Settings(codex_home=home)
+    with pytest.RaisesGroup(ValueError, flatten_subgroups=True):
+        async with testing.open_memory_client(settings, watch) as client:
+            await client.initialize()
+
+
+async def test_a_wait_that_is_given_up_takes_no_message_with_it() -> None:
+    async with open_memory_client() as client:
+        await client.initialize()
+        await client.call("account/logout")
+        await client.call("account/read", {})
+        with trio.move_on_after(0) as scope:
+            await client.next_notification()
+        assert scope.cancelled_caught
+        assert (await client.next_notification())["method"] == "account/updated"
 
 
 async def test_a_call_can_be_given_up() -> None:

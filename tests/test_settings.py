@@ -157,6 +157,9 @@ def test_a_file_that_cannot_be_read_is_said_to_be_so(home: Path) -> None:
         warning.details
         == f"Failed to read config file {path}: stream did not contain valid UTF-8"
     )
+    for endless in ("a = " + "1" * 5000, "a = " + "[" * 5000):
+        (warning,) = load(home, endless).warnings
+        assert warning.details == "the file cannot be read as TOML"
     path.unlink()
     path.mkdir()
     (warning,) = load_settings(environ={"CODEX_HOME": str(home)}).warnings
@@ -206,6 +209,7 @@ def test_overrides_are_laid_over_the_file_in_their_order(home: Path) -> None:
         "model_provider='x'",
         "model_providers.x.name=X",
         "a.b={c=1}",
+        "a.c=" + "1" * 5000,
         "a.b.d=2",
     )
     assert settings.forced_login_method == "chatgpt"
@@ -245,6 +249,15 @@ def test_an_override_that_cannot_be_used_stops_the_server(
 def test_the_home_is_where_the_environment_says(tmp_path: Path) -> None:
     assert find_home({"CODEX_HOME": str(tmp_path / ".")}) == tmp_path
     assert find_home({"CODEX_HOME": ""}) == find_home({}) == Path.home() / ".codex"
+
+
+def test_somebody_without_a_home_has_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(SettingsError, match="there is no home directory; set CODEX_HOME"):
+        find_home({})
 
 
 def test_a_home_that_is_none_stops_the_server(tmp_path: Path) -> None:

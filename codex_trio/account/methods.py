@@ -46,14 +46,14 @@ class AccountMethods:
             await self._auth.sign_in(Credentials.of_api_key(api_key))
         except StoreError as error:
             raise RpcError.internal(f"failed to save api key: {error}") from None
-        # No checkpoint from here on, as long as outboxes have room: once the key is stored,
-        # everybody is told, even if the one who brought it has left.
-        await call.reply(words.ApiKeyLoginAccountResponse())
-        await self._router.broadcast(
+        # No checkpoint from here on: once the key is stored everybody is told, even if the one
+        # who brought it has left.
+        call.reply(words.ApiKeyLoginAccountResponse())
+        self._router.broadcast(
             methods.LOGIN_COMPLETED,
             words.AccountLoginCompletedNotification(login_id=None, success=True, error=None),
         )
-        await self._announce()
+        self._announce()
 
     @serves(methods.LOGOUT)
     async def logout(self, call: Call[None]) -> None:
@@ -62,8 +62,8 @@ class AccountMethods:
             await self._auth.sign_out()
         except StoreError as error:
             raise RpcError.internal(f"logout failed: {error}") from None
-        await call.reply(words.LogoutAccountResponse())
-        await self._announce()
+        call.reply(words.LogoutAccountResponse())
+        self._announce()
 
     @serves(methods.ACCOUNT_READ)
     def read(self, call: Call[words.GetAccountParams]) -> words.GetAccountResponse:
@@ -98,10 +98,10 @@ class AccountMethods:
         claims = current.tokens.claims
         return words.ChatgptAccount(email=claims.email, plan_type=claims.plan or "unknown")
 
-    async def _announce(self) -> None:
+    def _announce(self) -> None:
         current = self._auth.current
         plan = current.tokens.claims.plan if current is not None and current.tokens else None
-        await self._router.broadcast(
+        self._router.broadcast(
             methods.ACCOUNT_UPDATED,
             words.AccountUpdatedNotification(
                 auth_mode=None if current is None else current.mode, plan_type=plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import time
 from functools import partial
@@ -170,9 +171,9 @@ class FileStore:
         if self._path.is_dir():
             # Some systems say EPERM to that, which would be no help.
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _sweep(self._path)  # first, while a link still leads to its target
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
-        _sweep(self._path)
 
 
 def _create(draft: str) -> int:
@@ -181,8 +182,9 @@ def _create(draft: str) -> int:
 
 def _sweep(path: Path) -> None:
     """Remove the drafts of writers that were killed: they hold secrets."""
-    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+    folder, name = os.path.split(os.path.realpath(path))
+    draft = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{16}}\.tmp")
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            is_draft = entry.name.startswith(f"{path.name}.") and entry.name.endswith(".tmp")
-            if is_draft and time.time() - entry.stat().st_mtime > _STALE:
+            if draft.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > _STALE:
                 os.unlink(entry)

@@ -99,21 +99,34 @@ def _is_id(value: object) -> TypeGuard[RequestId]:
     return type(value) is str
 
 
-_ID_AT_THE_START: Final = re.compile(
-    rb'\s*\{(?:\s*"jsonrpc"\s*:\s*"[^"]*"\s*,)?(?:\s*"method"\s*:\s*"[^"]*"\s*,)?'
-    rb'\s*"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.)*")\s*[,}]'
+_ID: Final = rb'"id"\s*:\s*(?P<id>-?\d+|"(?:[^"\\]|\\.)*")\s*,\s*'
+_HEAD: Final = re.compile(
+    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"[^"]*"\s*,\s*)?'
+    rb'(?:"(?P<method>method)"\s*:\s*"[^"]*"\s*,\s*'
+    + _ID
+    + rb"|"
+    + _ID.replace(b"<id>", b"<first>")
+    + rb'"(?P<next>method|result|error)"\s*:)'
 )
 
 
-def find_id(head: bytes) -> RequestId | None:
-    """Find the id of a request of which only the beginning was kept, if it stands there."""
-    if (start := _ID_AT_THE_START.match(head)) is None:
+def decode_head(head: bytes) -> Request | Response | None:
+    """Tell of a message of which only the beginning was kept whom it is about.
+
+    Returns a request or an answer with nothing in it but the id; None when the beginning does
+    not say. An answer must not be taken for a request: both sides count their ids from 0.
+    """
+    if (start := _HEAD.match(head)) is None:
         return None
     try:
-        found = orjson.loads(start[1])
+        found = orjson.loads(start["id"] or start["first"])
     except orjson.JSONDecodeError:
         return None
-    return found if _is_id(found) else None
+    if not _is_id(found):
+        return None
+    return (
+        Request(found, "") if b"method" in (start["method"], start["next"]) else Response(found)
+    )
 
 
 def decode_params(row_params: Any, raw: object) -> Any:

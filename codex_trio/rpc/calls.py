@@ -18,11 +18,11 @@ P = TypeVar("P")
 R = TypeVar("R")
 S = TypeVar("S")
 
-Answer: TypeAlias = R | Awaitable[R] | Awaitable[None]
+Answer: TypeAlias = R | Awaitable[R] | Awaitable[None] | None
 """What a handler returns: the result, or, if it has to wait for it, an awaitable.
 
-A handler that never waits is a plain function, and its request never becomes a task. An
-awaitable of None belongs to a handler that replies by itself, with ``Call.reply``.
+A handler that never waits is a plain function, and its request never becomes a task. One that
+replies by itself, with ``Call.reply``, returns None.
 """
 
 Handler: TypeAlias = "Callable[[Call[Any]], Answer[Any]]"
@@ -38,15 +38,20 @@ class Call(Generic[P]):
     client: Client
     replied: bool = attrs.field(default=False, init=False)
 
-    async def reply(self, result: object) -> None:
+    def reply(self, result: object) -> None:
         """Answer now and go on: what the handler says next comes behind the answer.
 
         It is to a request what ``task_status.started`` is to a task. The handler's own return
-        value is not sent then. Waits and is cancelled as ``Client.owe``.
+        value is not sent then. It never waits.
+
+        Raises:
+            RuntimeError: it has been answered.
         """
+        if self.replied:
+            raise RuntimeError("a request is answered once")
         message = codec.encode_response(self.id, result)
         self.replied = True
-        await self.client.owe(message)
+        self.client.say(message)
 
 
 def serves(

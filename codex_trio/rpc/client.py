@@ -13,15 +13,17 @@ from codex_trio.protocol import codec
 if TYPE_CHECKING:
     from codex_trio.protocol.rows import ServerNotification
 
+_MANY: Final = 64 * 2**10  # bytes in the outbox from which on it pays to make them compact
+
 P = TypeVar("P")
 
 log = logging.getLogger(__name__)
 
 OUTBOX_SIZE: Final = 128
-"""How many messages may wait for a client to read them; as many as in the original."""
+"""How many messages may be queued for a client before who streams to it has to wait."""
 
-MAX_OWED: Final = 16 * 2**20
-"""How many bytes of answers may wait beyond that, before we stop reading what else is asked."""
+MAX_UNREAD: Final = 16 * 2**20
+"""How many bytes may be queued for a client before we stop reading what else it asks."""
 
 
 @attrs.define(eq=False)
@@ -29,78 +31,72 @@ class Client:
     """The far end of one connection.
 
     What is put into the outbox reaches the client in that order, and nothing else decides the
-    order on the wire.
+    order on the wire. Putting something in never waits: an answer and what follows from it are
+    said between two checkpoints, so no cancellation cuts a story in half, and nobody waits for
+    somebody else to read. What keeps the outbox small is that its causes are held up: who
+    streams waits in ``notify``, the reader in ``wait_read``, and a client that lets the news of
+    others pile up is cut off.
     """
 
-    _outbox: trio.MemorySendChannel[bytes]
-    _owed: list[bytes] = attrs.field(factory=list, init=False)
-    _owed_size: int = attrs.field(default=0, init=False)
-    name: str = attrs.field(default="", init=False)
+    _outbox: trio.MemorySendChannel[bytes]  # without a limit, see above
+    connection: trio.CancelScope
+    """Cutting it ends the connection at once; its deadline is when it ends at the latest."""
+    listening: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    """Cutting it is like the client's hanging up: what is in flight is still answered."""
     initialized: bool = attrs.field(default=False, init=False)
     experimental: bool = attrs.field(default=False, init=False)
     opted_out: frozenset[str] = attrs.field(default=frozenset(), init=False)
-    opening: trio.Event | None = attrs.field(default=None, init=False)
-    """Set when the request that opens the connection has been answered; None before it came."""
-    listening: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    """Cutting it is like the client's hanging up: what is in flight is still answered."""
+    _unread: int = attrs.field(default=0, init=False)  # bytes in the outbox
+    _taken: trio.Event = attrs.field(factory=trio.Event, init=False)  # set when it shrinks
 
-    def offer(self, message: bytes) -> bool:
-        """Queue an encoded message if there is room; true unless it has to wait.
-
-        A client that is leaving takes everything and reads nothing.
-        """
+    def say(self, message: bytes) -> None:
+        """Queue an encoded message; a client that is leaving takes everything."""
+        if self._unread > _MANY:
+            message = bytes(memoryview(message))  # orjson's own holds on to 4 KiB each
         try:
             self._outbox.send_nowait(message)
-        except trio.WouldBlock:
-            return False
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             log.debug("dropped a message for a client that has stopped listening")
-        return True
-
-    async def send(self, message: bytes) -> None:
-        """Queue an encoded message, waiting for room.
-
-        With room there is no checkpoint: a handler that was cancelled before it could say what
-        it has done would leave the others with half a story. When there is none, a cancelled
-        call has queued nothing.
-        """
-        if not self.offer(message):
-            try:
-                await self._outbox.send(message)
-            except trio.BrokenResourceError:
-                log.debug("dropped a message for a client that has stopped listening")
-
-    async def owe(self, message: bytes) -> None:
-        """Queue an encoded answer, without waiting for the client to read others first.
-
-        The client may be writing a great deal before it reads anything; if we stopped reading
-        then, both would wait for ever. So answers that find the outbox full are put aside, and
-        only a client that leaves ``MAX_OWED`` bytes of them unread is held up. Nothing of what
-        it asked goes unanswered (the original drops answers then). As ``send``, this passes no
-        checkpoint unless it has to wait.
-        """
-        if self.offer(message):
-            return
-        if self._owed_size + len(message) > MAX_OWED:
-            await self.send(message)
         else:
-            # A copy: what orjson returns holds on to the 4 KiB it was written in.
-            self._owed.append(bytes(memoryview(message)))
-            self._owed_size += len(message)
-
-    def take_owed(self) -> list[bytes]:
-        """Give out what was put aside; for the writer.
-
-        It need not be woken for this: something is put aside only while the outbox is full.
-        """
-        owed, self._owed, self._owed_size = self._owed, [], 0
-        return owed
+            self._unread += len(message)
 
     def hears(self, row: ServerNotification[Any]) -> bool:
         """Say whether the client wants this notification."""
         return row.name not in self.opted_out
 
-    async def notify(self, row: ServerNotification[P], params: P) -> None:
-        """Tell this client, unless it has opted out; waits and is cancelled as ``send``."""
+    def tell(self, row: ServerNotification[P], params: P) -> None:
+        """Queue a notification, unless the client has opted out of it."""
         if self.hears(row):
-            await self.send(codec.encode_notification(row, params))
+            self.say(codec.encode_notification(row, params))
+
+    async def notify(self, row: ServerNotification[P], params: P) -> None:
+        """Wait until the client has read most of what it was told, then tell it this.
+
+        This is for those who stream: a slow client slows its own stream, and nothing else. A
+        cancelled call has queued nothing.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while self._outbox.statistics().current_buffer_used >= OUTBOX_SIZE:
+            await self._taken.wait()
+        self.tell(row, params)
+
+    async def wait_read(self) -> None:
+        """Wait until the client has less than ``MAX_UNREAD`` bytes to read; for the reader."""
+        while self._unread > MAX_UNREAD:
+            await self._taken.wait()
+
+    def took(self, size: int) -> None:
+        """Note that so many bytes have gone from the outbox to the wire; for the writer."""
+        self._unread -= size
+        self._taken.set()
+        self._taken = trio.Event()
+
+    def cut_if_too_slow(self) -> None:
+        """Give a client up that reads nothing while others make news for it."""
+        if self._unread > 2 * MAX_UNREAD:
+            self.connection.cancel(reason="the client does not read")
+
+    def end_within(self, seconds: float) -> None:
+        """See to it that the connection ends in time, or sooner if that is settled already."""
+        latest = trio.current_time() + seconds
+        self.connection.deadline = min(self.connection.deadline, latest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import traceback
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,7 @@ import attrs
 import trio
 
 from codex_trio.errors import (
+    AnswerError,
     ClientGoneError,
     InvalidParamsError,
     MessageError,
@@ -21,7 +23,7 @@ from codex_trio.protocol import codec
 from codex_trio.protocol.codec import Failure, Notification, Request, Response
 from codex_trio.protocol.structure import unknown_variant
 from codex_trio.rpc.calls import Call, Handler
-from codex_trio.rpc.client import OUTBOX_SIZE, Client
+from codex_trio.rpc.client import Client
 from codex_trio.rpc.lanes import Lanes, Place
 from codex_trio.rpc.router import Router
 
@@ -52,34 +54,35 @@ class Switchboard:
     closing: bool = False
     """Set when no client is to be listened to any more, also not one that comes now."""
 
-    def hang_up(self) -> None:
-        """Listen to no client any more; what is in flight has ``grace`` seconds."""
+    def hang_up(self, grace: float) -> None:
+        """Listen to no client any more; what is in flight has ``grace`` seconds at most."""
         self.closing = True
+        self.grace = grace
         for client in self.router.clients:
             client.listening.cancel(reason="the server hangs up")
+            client.end_within(grace)
 
 
 async def serve_connection(wire: Wire, board: Switchboard) -> None:
     """Serve one client until it hangs up or stops listening; closes the wire.
 
-    The client ends its side: requests in flight have ``board.grace`` seconds, everything that
-    is queued is sent, and the call returns. The client stops reading: everything is cancelled,
-    and the call returns. The call is cancelled: what is not sent yet is dropped.
+    The client ends its side: requests in flight have ``board.grace`` seconds, what is queued is
+    sent meanwhile, and the call returns. The client stops reading: everything is cancelled, and
+    the call returns. The call is cancelled: what is not sent yet is dropped.
     """
-    outbox, outgoing = trio.open_memory_channel[bytes](OUTBOX_SIZE)
-    client = Client(outbox)
-    try:
-        async with wire, trio.open_nursery() as connection:
-            connection.start_soon(write, outgoing, client, wire, name="writer")
-            # Once the outbox is closed, the writer sends what is left, and ends.
-            with outbox, board.router.joined(client):
-                if board.closing:
-                    client.listening.cancel(reason="the server hangs up")
-                await Reader(client, board).read(wire)
-            # Who has hung up and reads no more either cannot keep us.
-            connection.cancel_scope.deadline = trio.current_time() + board.grace
-    except* trio.BrokenResourceError:
-        log.debug("the client has stopped listening")
+    outbox, outgoing = trio.open_memory_channel[bytes](math.inf)  # see Client
+    with trio.CancelScope() as connection:
+        client = Client(outbox, connection)
+        try:
+            async with wire, trio.open_nursery() as nursery:
+                nursery.start_soon(write, outgoing, client, wire, name="writer")
+                # Once the outbox is closed, the writer sends what is left, and ends.
+                with outbox, board.router.joined(client):
+                    if board.closing:
+                        client.listening.cancel(reason="the server hangs up")
+                    await Reader(client, board).read(wire)
+        except* trio.BrokenResourceError:
+            log.debug("the client has stopped listening")
 
 
 async def write(outgoing: trio.MemoryReceiveChannel[bytes], client: Client, wire: Wire) -> None:
@@ -93,7 +96,8 @@ async def write(outgoing: trio.MemoryReceiveChannel[bytes], client: Client, wire
                     size += len(batch[-1])
             except (trio.WouldBlock, trio.EndOfChannel):
                 pass
-            await wire.send_batch(batch + client.take_owed())
+            await wire.send_batch(batch)
+            client.took(size)
 
 
 @attrs.define(eq=False)
@@ -101,8 +105,9 @@ class Reader:
     """Takes a client's messages in the order in which they arrive.
 
     It waits for nothing but the wire: answers to questions of ours are handed in on the spot,
-    a request that can be answered without waiting is, and any other becomes a task. What must be decided in order of arrival is
-    decided here: places in lanes, and whether the connection is open.
+    a request that can be answered without waiting is, and any other becomes a task. What must
+    be decided in order of arrival is decided here: places in lanes, and, since the handshake is
+    a plain handler, whether the connection is open.
     """
 
     _client: Client
@@ -118,14 +123,17 @@ class Reader:
                     except trio.EndOfChannel:
                         break
                     except MessageTooLongError as error:
-                        await self._refuse_unread(error)
-                        continue
-                    await self._take(line, handlers)
+                        self._refuse_unread(error)
+                    else:
+                        self._take(line, handlers)
+                    # The one other wait: for a client that leaves megabytes unread, and is
+                    # held up like anybody who writes to a pipe that is not emptied.
+                    await self._client.wait_read()
             # Nothing will be answered any more, but everything can still be heard.
             self._board.router.hang_up(self._client)
-            handlers.cancel_scope.deadline = trio.current_time() + self._board.grace
+            self._client.end_within(self._board.grace)
 
-    async def _take(self, line: bytes, handlers: trio.Nursery) -> None:
+    def _take(self, line: bytes, handlers: trio.Nursery) -> None:
         try:
             message = codec.decode(line)
         except MessageError as error:
@@ -133,47 +141,42 @@ class Reader:
             return
         match message:
             case Request() if len(handlers.child_tasks) >= MAX_IN_FLIGHT:
-                failure = codec.encode_failure(message.id, RpcError.overloaded())
-                await self._client.owe(failure)
+                self._client.say(codec.encode_failure(message.id, RpcError.overloaded()))
             case Request():
-                await self._begin(message, handlers)
+                self._begin(message, handlers)
             case Notification():
-                log.debug("<- notification %s", message.method)
+                log.debug("<- notification %.100r", message.method)
             case Response():
                 self._board.router.answer(self._client, message.id, message.result)
             case Failure():
                 self._board.router.answer(self._client, message.id, message.error)
 
-    async def _refuse_unread(self, error: MessageTooLongError) -> None:
+    def _refuse_unread(self, error: MessageTooLongError) -> None:
         """Refuse a message that was too long to hold, if we can see whom to tell."""
         log.error("refused a message: %s", error)
-        if (request_id := codec.find_id(error.head)) is not None:
-            failure = codec.encode_failure(request_id, InvalidParamsError(str(error)))
-            await self._client.owe(failure)
+        failure = InvalidParamsError(str(error))
+        match codec.decode_head(error.head):
+            case Request(id=request_id):
+                self._client.say(codec.encode_failure(request_id, failure))
+            case Response(id=request_id):
+                self._board.router.answer(self._client, request_id, failure)
+            case None:
+                pass
 
-    async def _begin(self, request: Request, handlers: trio.Nursery) -> None:
+    def _begin(self, request: Request, handlers: trio.Nursery) -> None:
         """Answer a request on the spot if that takes no waiting; else make it a task."""
-        client = self._client
         try:
             call = self._call(request)
         except RpcError as error:
-            await client.owe(codec.encode_failure(request.id, error))
+            self._client.say(codec.encode_failure(request.id, error))
             return
-        if call.row.handshake and client.opening is None and not client.initialized:
-            client.opening = trio.Event()
-            handlers.start_soon(self._open, call, name=request.method)
-            return
-        place = self._join(call)
-        if client.opening is not None or not (place is None or place.admitted):
-            handlers.start_soon(self._serve, call, place, client.opening, name=request.method)
-            return
-        answer = self._answer(call)
+        place, answer = self._join(call), None
+        if place is None or place.admitted:
+            answer = self._answer(call)
         if isinstance(answer, bytes):
-            if place is not None:
-                place.leave()
-            await client.owe(answer)
+            self._say(answer, place)
         else:
-            handlers.start_soon(self._serve, call, place, None, answer, name=request.method)
+            handlers.start_soon(self._serve, call, place, answer, name=request.method)
 
     def _call(self, request: Request) -> Call[Any]:
         """Find the row of a request, and its words.
@@ -195,38 +198,28 @@ class Reader:
         key = lane.key(call.params)
         return None if key is None else self._board.lanes.join(key, shared=lane.shared)
 
-    async def _open(self, call: Call[Any]) -> None:
-        """Answer the request that opens the connection; all others wait behind it."""
-        opening, client = self._client.opening, self._client
-        try:
-            await self._serve(call, None)
-        finally:
-            client.opening = None
-            assert opening is not None  # set by _begin
-            opening.set()
-
     async def _serve(
-        self,
-        call: Call[Any],
-        place: Place | None,
-        opening: trio.Event | None = None,
-        answer: bytes | Awaitable[object] | None = None,
+        self, call: Call[Any], place: Place | None, answer: Awaitable[object] | None
     ) -> None:
         """Answer a request when it is its turn; gives its place up, whatever happens."""
+        said = b""
         try:
             if answer is None:
-                if opening is not None:
-                    await opening.wait()
-                if place is not None:
-                    await place.wait_admitted()
-                answer = self._answer(call)
-            if not isinstance(answer, bytes):
-                answer = await self._settle(call, answer)
-            if answer:
-                await self._client.owe(answer)
+                assert place is not None  # what it waits for
+                await place.wait_admitted()
+                ready = self._answer(call)
+                said = ready if isinstance(ready, bytes) else await self._settle(call, ready)
+            else:
+                said = await self._settle(call, answer)
         finally:
-            if place is not None:
-                place.leave()
+            self._say(said, place)
+
+    def _say(self, answer: bytes, place: Place | None) -> None:
+        """Queue an answer, unless the handler has replied itself, and let the next one in."""
+        if answer:
+            self._client.say(answer)
+        if place is not None:
+            place.leave()
 
     def _answer(self, call: Call[Any]) -> bytes | Awaitable[object]:
         """Call the handler: the encoded answer, or what has to be waited for."""
@@ -235,7 +228,7 @@ class Reader:
             answer = self._board.handlers[call.row.name](call)
             if isinstance(answer, Awaitable):
                 return answer
-            return codec.encode_response(call.id, answer)
+            return b"" if call.replied else codec.encode_response(call.id, answer)
         except Exception as error:
             return self._failure(call, error)
 
@@ -262,14 +255,12 @@ class Reader:
     def _failure(self, call: Call[Any], error: Exception) -> bytes:
         """Turn an exception into an error on the wire: the only place that does so."""
         match error:
-            case RpcError():
-                failure = error
-            case ClientGoneError():
-                failure = RpcError.internal(str(error))
-            case _:
-                # An unforeseen exception may quote what it failed on, a key for example. So
-                # its text stays out of the log, and the way to it goes in.
-                way = "".join(traceback.format_tb(error.__traceback__))
-                log.error("%s failed: %s\n%s", call.row.name, type(error).__name__, way)
-                failure = RpcError.internal()
-        return b"" if call.replied else codec.encode_failure(call.id, failure)
+            case RpcError() if not call.replied:
+                return codec.encode_failure(call.id, error)
+            case AnswerError() | ClientGoneError() if not call.replied:
+                return codec.encode_failure(call.id, RpcError.internal(str(error)))
+        # Nobody has foreseen this one, so it may quote what it failed on, a key for example:
+        # its text stays out of the log, and the way to it goes in.
+        way = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s failed: %s\n%s", call.row.name, type(error).__name__, way)
+        return b"" if call.replied else codec.encode_failure(call.id, RpcError.internal())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import attrs
 import trio
 
-from codex_trio.errors import ClientGoneError, RpcError
+from codex_trio.errors import AnswerError, ClientGoneError, InvalidParamsError, RpcError
 from codex_trio.protocol import codec
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Router:
     _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
     _open: dict[RequestId, _Question] = attrs.field(factory=dict, init=False)
     _clients: dict[Client, None] = attrs.field(factory=dict, init=False)  # in order of arrival
+    _listened_to: set[Client] = attrs.field(factory=set, init=False)  # who can still answer
 
     @property
     def clients(self) -> list[Client]:
@@ -63,24 +64,24 @@ class Router:
     def joined(self, client: Client) -> Generator[None]:
         """Count a client among those that are told things, for as long as it can hear."""
         self._clients[client] = None
+        self._listened_to.add(client)
         try:
             yield
         finally:
             del self._clients[client]
             self.hang_up(client)
 
-    async def broadcast(self, row: ServerNotification[P], params: P) -> None:
+    def broadcast(self, row: ServerNotification[P], params: P) -> None:
         """Tell every client whose connection is open.
 
-        Those with room are told at once, and before any checkpoint, so that neither a client
-        that does not read nor a cancellation keeps news from the others. Then those without
-        room are waited for.
+        It never waits, so that neither a client that does not read nor a cancellation keeps
+        news from the others. A client that lets too much of it pile up is cut off.
         """
         message = codec.encode_notification(row, params)
-        await _post(
-            [client for client in self._clients if client.initialized and client.hears(row)],
-            message,
-        )
+        for client in self._clients:
+            if client.initialized and client.hears(row):
+                client.say(message)
+                client.cut_if_too_slow()
 
     async def ask(self, clients: Collection[Client], row: ServerRequest[P, R], params: P) -> R:
         """Ask some clients the same question and return the first answer.
@@ -89,34 +90,40 @@ class Router:
         takes the question back; an answer that comes later is dropped.
 
         Raises:
-            RpcError: the client answered with an error.
-            InvalidParamsError: its answer does not have the words of the question.
+            AnswerError: the client answered with an error, or not in the words of the question.
             ClientGoneError: nobody is left who could answer.
         """
-        with self._question(clients) as (request_id, answer):
-            await _post(clients, codec.encode_request(row, request_id, params))
+        with self._question(clients) as (request_id, asked, answer):
+            message = codec.encode_request(row, request_id, params)
+            for client in asked:
+                client.say(message)
             try:
                 outcome = await answer.receive()
             except trio.EndOfChannel:
                 raise ClientGoneError(f"{row.name}: nobody is left to answer") from None
         if isinstance(outcome, RpcError):
-            raise outcome
-        return codec.decode_result(row, outcome)
+            raise AnswerError(f"{row.name}: the client answered with an error", outcome)
+        try:
+            return codec.decode_result(row, outcome)
+        except InvalidParamsError as error:
+            raise AnswerError(
+                f"{row.name}: the client's answer cannot be read", error
+            ) from None
 
     @contextmanager
     def _question(
         self, clients: Collection[Client]
-    ) -> Generator[tuple[int, trio.MemoryReceiveChannel[Outcome]]]:
+    ) -> Generator[tuple[int, set[Client], trio.MemoryReceiveChannel[Outcome]]]:
         slot, answer = trio.open_memory_channel[Outcome](1)
         request_id = next(self._ids)
-        asked = {client for client in clients if client in self._clients}
+        asked = self._listened_to.intersection(clients)
         with slot, answer:
             if asked:
                 self._open[request_id] = _Question(slot, asked)
             else:
                 slot.close()
             try:
-                yield request_id, answer
+                yield request_id, asked, answer
             finally:
                 self._open.pop(request_id, None)
 
@@ -127,22 +134,16 @@ class Router:
         somebody else.
         """
         question = self._open.get(request_id)
-        # True == 1, but a client that answers with another type of id answers nothing.
-        if question is None or client not in question.asked or type(request_id) is not int:
-            log.warning("dropped an answer to no open question, id %r", request_id)
+        if question is None or client not in question.asked:
+            log.warning("dropped an answer to no open question, id %.40r", request_id)
             return
         del self._open[request_id]
         question.slot.send_nowait(outcome)
 
     def hang_up(self, client: Client) -> None:
         """Wake those who wait for this client alone: it will not answer any more."""
+        self._listened_to.discard(client)
         for question in self._open.values():
             question.asked.discard(client)
             if not question.asked:
                 question.slot.close()
-
-
-async def _post(clients: Collection[Client], message: bytes) -> None:
-    slow = [client for client in clients if not client.offer(message)]
-    for client in slow:
-        await client.send(message)

@@ -32,11 +32,13 @@ class LineWire(Wire):
 
     _stream: trio.abc.Stream
     _max_line: int = DEFAULT_MAX_LINE
-    _buffer: bytearray = attrs.field(factory=bytearray, init=False)
+    _buffer: bytearray = attrs.field(factory=bytearray, init=False, repr=False)
     _cut: int = attrs.field(default=0, init=False)  # where the next line begins
     _searched: int = attrs.field(default=0, init=False)  # no line ends before this place
     _in_a_row: int = attrs.field(default=0, init=False)
-    _head: bytes | None = attrs.field(default=None, init=False)  # of a line being thrown away
+    _head: bytes | None = attrs.field(
+        default=None, init=False, repr=False
+    )  # of a line being thrown away
     _ended: bool = attrs.field(default=False, init=False)
 
     async def receive(self) -> bytes:

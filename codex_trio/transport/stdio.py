@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import sys
@@ -24,6 +23,8 @@ _CHUNK: Final = 64 * 2**10
 async def open_stdio(max_line: int = DEFAULT_MAX_LINE) -> AsyncGenerator[LineWire]:
     """Take standard input and output for the wire; leaving the block gives them back.
 
+    What was read ahead of a cancellation is gone: of a file or a terminal, the next chunk too.
+
     Within the block, whatever else reads standard input reads nothing, and whatever prints to
     standard output prints to standard error: a stray ``print``, a library in C or a child
     process cannot corrupt the wire.
@@ -40,7 +41,7 @@ def private_standard_streams() -> Generator[tuple[int, int]]:
 
     The new descriptors are not inherited by children.
     """
-    sys.stdout.flush()
+    _flush_output()
     kept_in, kept_out = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -50,11 +51,16 @@ def private_standard_streams() -> Generator[tuple[int, int]]:
         # A second pair for the wire, so that closing it leaves something to give back.
         yield os.dup(kept_in), os.dup(kept_out)
     finally:
-        sys.stdout.flush()
+        _flush_output()
         os.dup2(kept_in, 0)
         os.dup2(kept_out, 1)
         os.close(kept_in)
         os.close(kept_out)
+
+
+def _flush_output() -> None:
+    if sys.stdout is not None:  # as it is in a process that was started without one
+        sys.stdout.flush()
 
 
 def _open_receiving(fd: int) -> trio.abc.ReceiveStream:
@@ -79,29 +85,40 @@ def _can_be_polled(fd: int) -> bool:
 class ThreadReceiveStream(trio.abc.ReceiveStream):
     """A descriptor that can only be read by waiting in a worker thread.
 
-    A cancelled read is abandoned: its thread waits on, and takes the next chunk with it. That
-    is why nothing may read from here again after a cancellation, and nothing does: a wire is
-    closed then.
+    A cancelled read is abandoned: its thread waits on, and takes the next chunk with it. So
+    nothing may be read from here after a cancellation.
     """
 
     _fd: int
     _closed: bool = attrs.field(default=False, init=False)
+    _reading: bool = attrs.field(default=False, init=False)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Read what is there, up to ``max_bytes``."""
         if self._closed:
             raise trio.ClosedResourceError
-        # Not sys.stdin.buffer: its lock, held by an abandoned thread, would abort the
-        # interpreter at exit.
-        return await trio.to_thread.run_sync(
-            os.read, self._fd, max_bytes or _CHUNK, abandon_on_cancel=True
-        )
+        self._reading = True
+        try:
+            # Not sys.stdin.buffer: its lock, held by an abandoned thread, would abort the
+            # interpreter at exit.
+            chunk = await trio.to_thread.run_sync(
+                os.read, self._fd, max_bytes or _CHUNK, abandon_on_cancel=True
+            )
+        except OSError as error:
+            self._reading = False
+            raise trio.BrokenResourceError from error
+        self._reading = False
+        return chunk
 
     async def aclose(self) -> None:
-        """Close the descriptor, unless an abandoned thread may still be reading it."""
+        """Close the descriptor.
+
+        It stays open if a thread was abandoned, which would else read from whatever gets the
+        same number next.
+        """
         if not self._closed:
             self._closed = True
-            with contextlib.suppress(OSError):
+            if not self._reading:
                 os.close(self._fd)
         await trio.lowlevel.checkpoint()
 
@@ -135,6 +152,5 @@ class ThreadSendStream(trio.abc.SendStream):
         """Close the descriptor."""
         if not self._closed:
             self._closed = True
-            with contextlib.suppress(OSError):
-                os.close(self._fd)
+            os.close(self._fd)
         await trio.lowlevel.checkpoint()

@@ -216,15 +216,24 @@ async def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     assert (link.is_symlink(), target.exists()) == (False, True)
 
 
-async def test_drafts_of_killed_writers_are_swept_and_living_ones_are_not(
-    tmp_path: Path,
+@pytest.mark.parametrize("linked", [False, True])
+async def test_drafts_of_killed_writers_are_swept_and_nothing_else_is(
+    tmp_path: Path, linked: bool
 ) -> None:
-    old, new = tmp_path / "auth.json.0123.tmp", tmp_path / "auth.json.4567.tmp"
-    for draft in (old, new):
-        draft.write_text("secret", encoding="utf-8")
-    os.utime(old, (time.time() - 3600,) * 2)
-    await FileStore(tmp_path / "auth.json").delete()
-    assert [path.name for path in tmp_path.iterdir()] == [new.name]
+    target = tmp_path / "target"
+    target.mkdir()
+    file = target / "auth.json"
+    kept = ["auth.json.0123456789abcdef.tmp", "auth.json.before-migration.tmp", "other"]
+    for name in [*kept, "auth.json.fedcba9876543210.tmp"]:
+        (target / name).write_text("secret", encoding="utf-8")
+        if name != kept[0]:  # that one is being written
+            os.utime(target / name, (time.time() - 3600,) * 2)
+    if linked:
+        link = tmp_path / "auth.json"
+        link.symlink_to(file)
+        file = link
+    await FileStore(file).delete()
+    assert sorted(path.name for path in target.iterdir()) == sorted(kept)
 
 
 @pytest.mark.skipif(

@@ -124,21 +124,38 @@ def test_unknown_members_and_jsonrpc_are_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "found"),
+    ("head", "kind", "found"),
     [
-        (b'{"id":7,"method":"x","params":{"a":"aaaa', 7),
-        (b' { "jsonrpc" : "2.0", "id" : "a\\"b" , "method', 'a"b'),
-        (b'{"method":"turn/start","id":-3,"params":', -3),
-        (b'{"id":9223372036854775808,"method"', None),
-        (b'{"id":1.5,"method"', None),
-        (b'{"params":{"id":7,', None),
-        (b'{"id":7', None),
-        (b"aaaaaaaa", None),
-        (b'{"id":"\\x","method"', None),
+        (b'{"id":7,"method":"x","params":{"a":"aaaa', Request, 7),
+        (b' { "jsonrpc" : "2.0", "id" : "a\\"b" , "method":', Request, 'a"b'),
+        (b'{"method":"turn/start","id":-3,"params":', Request, -3),
+        (b'{"jsonrpc":"2.0","method":"turn/start","id":-3,"params":', Request, -3),
+        (b'{"id":7,"result":{"a":"aaaa', Response, 7),
+        (b'{"id":7,"error":{"code":1', Response, 7),
     ],
 )
-def test_the_id_of_a_long_message_is_found_at_its_start(head: bytes, found: Any) -> None:
-    assert codec.find_id(head) == found
+def test_a_long_message_tells_at_its_start_whom_it_is_about(
+    head: bytes, kind: type, found: Any
+) -> None:
+    message = codec.decode_head(head)
+    assert isinstance(message, Request | Response)
+    assert (type(message), message.id) == (kind, found)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"id":9223372036854775808,"method":"a"',
+        b'{"id":1.5,"method":"a"',
+        b'{"params":{"id":7,"method":"a"',
+        b'{"id":7,"params":{"a":"aaaa',
+        b'{"id":7',
+        b"aaaaaaaa",
+        b'{"id":"\\x","method":"a"',
+    ],
+)
+def test_a_long_message_may_not_tell_whom_it_is_about(head: bytes) -> None:
+    assert codec.decode_head(head) is None
 
 
 @given(IDS, st.text(max_size=30), st.integers(-40000, 40000))

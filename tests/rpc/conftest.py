@@ -33,10 +33,11 @@ TURN_LESS = ClientRequest("turnLess", Named, Named, lane=Lane("named", ("name",)
 ASK = ClientRequest("ask", Named, Named)
 FAIL = ClientRequest("fail", Named, Named)
 STORY = ClientRequest("story", Named, Named)
+TALE = ClientRequest("tale", Named, Named)
 ODD = ClientRequest("odd", Named, Named, experimental=True)
 PART = ClientRequest("part", Named, Named, experimental_part=lambda p: p.name or None)
 GAP = ClientRequest[Any, Any]("gap")
-ROWS = (OPEN, ECHO, WAIT, IN_TURN, TURN_LESS, ASK, FAIL, STORY, ODD, PART, GAP)
+ROWS = (OPEN, ECHO, WAIT, IN_TURN, TURN_LESS, ASK, FAIL, STORY, TALE, ODD, PART, GAP)
 
 NEWS = ServerNotification("news", Named)
 QUESTION = ServerRequest("question", Named, Named)
@@ -57,9 +58,8 @@ class Family:
         return self.gates.setdefault(name, trio.Event())
 
     @serves(OPEN)
-    async def open(self, call: Call[None]) -> None:
-        await self.gate("open").wait() if "open" in self.gates else None
-        await call.reply(Named())
+    def open(self, call: Call[None]) -> None:
+        call.reply(Named())
         call.client.initialized = True
 
     @serves(ECHO)
@@ -100,10 +100,19 @@ class Family:
 
     @serves(STORY)
     async def story(self, call: Call[Named]) -> None:
-        await call.reply(Named(name="answer"))
+        call.reply(Named(name="answer"))
         await call.client.notify(NEWS, Named(name="after"))
         if call.params.name == "fails":
             raise KeyError(SECRET)
+        if call.params.name == "refuses":
+            raise RpcError.internal("too late")
+        if call.params.name == "repeats":
+            call.reply(Named(name="again"))
+
+    @serves(TALE)
+    def tale(self, call: Call[Named]) -> None:
+        call.reply(call.params)
+        self.board.router.broadcast(NEWS, Named())
 
     @serves(ODD)
     def odd(self, call: Call[Named]) -> Named:

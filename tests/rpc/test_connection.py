@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from contextlib import suppress
 
 import pytest
 import trio
 import trio.testing
 
-from codex_trio.errors import ClientGoneError, RpcError
+from codex_trio.errors import AnswerError, ClientGoneError, RpcError
 from codex_trio.rpc.connection import MAX_IN_FLIGHT, Switchboard, serve_connection
 from codex_trio.testing import WireClient, open_client
 from codex_trio.transport.lines import LineWire
@@ -42,20 +44,20 @@ async def test_a_connection_is_opened_once(client: WireClient) -> None:
         await client.call("open")
 
 
-async def test_what_arrives_during_the_handshake_waits_for_it(
-    dial: Dial, family: Family
-) -> None:
-    family.gate("open")
-    async with dial() as client, trio.open_nursery() as nursery:
-        nursery.start_soon(client.call, "open")
-        await trio.testing.wait_all_tasks_blocked()
-        nursery.start_soon(client.call, "echo", {"name": "a"})
-        await trio.testing.wait_all_tasks_blocked()
-        with trio.move_on_after(0) as scope:
-            await client.call("echo", {"name": "b"})
-        assert scope.cancelled_caught
-        family.gate("open").set()
-        assert await client.call("echo", {"name": "c"}) == {"name": "c"}
+async def test_what_arrives_behind_the_handshake_is_behind_it(board: Switchboard) -> None:
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open","params":[]}')
+        await ours.send(b'{"id":1,"method":"open"}')
+        await ours.send(b'{"id":2,"method":"echo","params":{}}')
+        ours.hang_up()
+        answers = [json.loads(line) async for line in ours]
+    assert [list(answer) for answer in answers] == [
+        ["error", "id"],
+        ["id", "result"],
+        ["id", "result"],
+    ]
 
 
 async def test_a_handshake_that_fails_can_be_tried_again(
@@ -117,9 +119,17 @@ async def test_a_known_error_reaches_the_client_whole(client: WireClient) -> Non
     )
 
 
-@pytest.mark.parametrize(("method", "name"), [("fail", "unknown"), ("story", "fails")])
+@pytest.mark.parametrize(
+    ("method", "name", "kind"),
+    [
+        ("fail", "unknown", "KeyError"),
+        ("story", "fails", "KeyError"),
+        ("story", "refuses", "RpcError"),
+        ("story", "repeats", "RuntimeError"),
+    ],
+)
 async def test_an_unforeseen_error_is_told_without_its_text(
-    client: WireClient, caplog: pytest.LogCaptureFixture, method: str, name: str
+    client: WireClient, caplog: pytest.LogCaptureFixture, method: str, name: str, kind: str
 ) -> None:
     if method == "fail":
         assert await refusal(client, method, name) == (-32603, "Internal error")
@@ -128,7 +138,7 @@ async def test_an_unforeseen_error_is_told_without_its_text(
         assert await client.call(method, {"name": name}) == {"name": "answer"}
         await client.next_notification()
     assert await client.call("echo", {"name": "still here"}) == {"name": "still here"}
-    assert f"{method} failed: KeyError" in caplog.text
+    assert f"{method} failed: {kind}" in caplog.text
     assert "conftest.py" in caplog.text
     assert SECRET not in caplog.text
 
@@ -213,7 +223,7 @@ async def test_a_client_may_write_a_great_deal_before_it_reads(board: Switchboar
 async def test_a_client_that_leaves_megabytes_unread_is_held_up_and_loses_nothing(
     board: Switchboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codex_trio.rpc.client.MAX_OWED", 10_000)
+    monkeypatch.setattr("codex_trio.rpc.client.MAX_UNREAD", 10_000)
     ours, theirs = memory_wire_pair()
     sent = 0
     async with trio.open_nursery() as nursery:
@@ -280,15 +290,77 @@ async def test_stragglers_are_cut_after_the_grace(
     assert trio.current_time() - started == pytest.approx(board.grace)
 
 
+@pytest.mark.parametrize("in_flight", [True, False])
 async def test_who_hangs_up_and_reads_no_more_cannot_keep_us(
+    board: Switchboard, in_flight: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    ours, theirs = memory_wire_pair()
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+        if in_flight:
+            await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
+        ours.hang_up()
+    assert board.router.clients == []
+    assert trio.current_time() - started == pytest.approx(board.grace)
+
+
+async def test_hanging_up_on_a_client_that_has_hung_up_shortens_its_grace(
     board: Switchboard, autojump_clock: trio.testing.MockClock
 ) -> None:
     ours, theirs = memory_wire_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_connection, theirs, board)
         await ours.send(b'{"id":0,"method":"open"}')
+        await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
         ours.hang_up()
-    assert board.router.clients == []
+        await trio.sleep(1)
+        started = trio.current_time()
+        board.hang_up(0.25)
+    assert trio.current_time() - started == pytest.approx(0.25)
+
+
+async def test_news_never_overtakes_the_answer_it_follows_from(board: Switchboard) -> None:
+    """Not even when the client has not read for a thousand messages."""
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+        for number in range(1, 1000):
+            await ours.send(b'{"id":%d,"method":"echo","params":{}}' % number)
+        await ours.send(b'{"id":1000,"method":"tale","params":{}}')
+        for number in range(1001, 2000):
+            await ours.send(b'{"id":%d,"method":"echo","params":{}}' % number)
+        ours.hang_up()
+        said = [json.loads(line) async for line in ours]
+    names = [message.get("id", message.get("method")) for message in said]
+    assert names[names.index(1000) : names.index(1000) + 2] == [1000, "news"]
+    assert [name for name in names if name != "news"] == list(range(2000))
+
+
+async def test_a_cut_reader_has_said_what_it_took(
+    board: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codex_trio.rpc.client.MAX_UNREAD", 1000)
+    ours, theirs = memory_wire_pair()
+    sent = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+
+        async def flood() -> None:
+            nonlocal sent
+            await ours.send(b'{"id":0,"method":"open"}')
+            with suppress(trio.BrokenResourceError):
+                for number in range(1, 1000):
+                    sent = number
+                    await ours.send(b'{"id":%d,"method":"echo","params":{}}' % number)
+
+        nursery.start_soon(flood)
+        await trio.testing.wait_all_tasks_blocked()
+        board.hang_up(5)
+        answers = [json.loads(line)["id"] async for line in ours]
+    assert answers == list(range(sent))  # the last one was not taken
 
 
 async def test_a_client_that_stops_reading_ends_its_connection(
@@ -312,7 +384,7 @@ async def test_the_server_hangs_up_and_answers_what_is_in_flight(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.call, "wait", {"name": "a"})
         await trio.testing.wait_all_tasks_blocked()
-        board.hang_up()
+        board.hang_up(5)
         await trio.testing.wait_all_tasks_blocked()
         family.gate("a").set()
     with pytest.raises(ClientGoneError, match="the server hung up"):
@@ -361,7 +433,9 @@ async def test_notifications_and_stray_answers_are_survived(
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
 
 
-async def test_a_message_too_long_to_hold_is_refused_by_its_id(board: Switchboard) -> None:
+async def test_a_message_too_long_to_hold_is_refused_by_its_id(
+    board: Switchboard, family: Family
+) -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_connection, LineWire(theirs, 1000), board)
@@ -371,6 +445,21 @@ async def test_a_message_too_long_to_hold_is_refused_by_its_id(board: Switchboar
                 await client.call("echo", {"name": "x" * 5000})
             await client.send(b"x" * 5000)
             assert await client.call("echo", {"name": "a"}) == {"name": "a"}
+            async with trio.open_nursery() as asking:
+                # Not to be taken for a request of the same id.
+                asking.start_soon(expect_failed_question, client)
+                question = await client.next_question()
+                await client.answer(question, {"name": "x" * 5000})
+            assert isinstance(family.outcomes[0], AnswerError)
+
+
+async def expect_failed_question(client: WireClient) -> None:
+    with pytest.raises(RpcError) as caught:
+        await client.call("ask", {})
+    assert (caught.value.code, caught.value.message) == (
+        -32603,
+        "question: the client answered with an error",
+    )
 
 
 async def test_a_client_whose_server_takes_nothing_gives_up() -> None:

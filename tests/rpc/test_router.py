@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 import trio.testing
 
-from codex_trio.errors import ClientGoneError, InvalidParamsError, RpcError
+from codex_trio.errors import AnswerError, ClientGoneError, RpcError
 from codex_trio.rpc.client import OUTBOX_SIZE, Client
 from codex_trio.rpc.router import Router
 from tests.cancellation import cancel_at_step
@@ -49,8 +50,8 @@ async def test_a_refused_question_raises_what_the_client_said(
         nursery.start_soon(expect_failure, client)
         await client.refuse(await client.next_question(), -32000, "no token")
     (error,) = family.outcomes
-    assert isinstance(error, RpcError)
-    assert (error.code, error.message) == (-32000, "no token")
+    assert isinstance(error, AnswerError)
+    assert (error.error.code, error.error.message) == (-32000, "no token")
 
 
 async def test_an_answer_in_other_words_is_no_answer(
@@ -60,13 +61,18 @@ async def test_an_answer_in_other_words_is_no_answer(
         nursery.start_soon(expect_failure, client)
         await client.answer(await client.next_question(), {"name": 5})
     (error,) = family.outcomes
-    assert isinstance(error, InvalidParamsError)
-    assert error.reason == "invalid type: integer `5`, expected a string"
+    assert isinstance(error, AnswerError)
+    assert error.error.message.endswith("invalid type: integer `5`, expected a string")
 
 
 async def expect_failure(client: WireClient) -> None:
-    with pytest.raises(RpcError):
+    """What one client says is not quoted to another, which may be the one that waits for it."""
+    with pytest.raises(RpcError) as caught:
         await client.call("ask", {})
+    assert caught.value.code == -32603
+    assert caught.value.message.startswith("question: the client")
+    assert "token" not in caught.value.message
+    assert "integer" not in caught.value.message
 
 
 async def test_a_client_that_hangs_up_wakes_who_asked_it(
@@ -144,9 +150,21 @@ async def test_of_several_the_first_answers_and_the_last_to_leave_ends_it(
 async def test_nobody_to_ask_is_nobody_to_wait_for(router: Router) -> None:
     with pytest.raises(ClientGoneError):
         await router.ask([], QUESTION, Named())
-    outbox, _ = trio.open_memory_channel[bytes](1)
+    client, outgoing = new_client()
     with pytest.raises(ClientGoneError):
-        await router.ask([Client(outbox)], QUESTION, Named())
+        await router.ask([client], QUESTION, Named())
+    with router.joined(client):
+        router.hang_up(client)  # it still reads, and will answer nothing
+        with pytest.raises(ClientGoneError):
+            await router.ask([client], QUESTION, Named())
+    assert outgoing.statistics().current_buffer_used == 0
+
+
+def new_client() -> tuple[Client, trio.MemoryReceiveChannel[bytes]]:
+    outbox, outgoing = trio.open_memory_channel[bytes](math.inf)
+    client = Client(outbox, trio.CancelScope())
+    client.initialized = True
+    return client, outgoing
 
 
 async def test_an_asker_can_be_cancelled_at_every_step() -> None:
@@ -154,8 +172,7 @@ async def test_an_asker_can_be_cancelled_at_every_step() -> None:
     step = 1
     while True:
         router = Router()
-        outbox, outgoing = trio.open_memory_channel[bytes](5)
-        client = Client(outbox)
+        client, outgoing = new_client()
 
         async def ask(router: Router = router, client: Client = client) -> None:
             await router.ask([client], QUESTION, Named())
@@ -163,8 +180,12 @@ async def test_an_asker_can_be_cancelled_at_every_step() -> None:
         with router.joined(client):
             async with trio.open_nursery() as nursery:
 
-                async def answer(router: Router = router, client: Client = client) -> None:
-                    await outgoing.receive()  # noqa: B023 - the loop waits for this task
+                async def answer(
+                    router: Router = router,
+                    client: Client = client,
+                    outgoing: trio.MemoryReceiveChannel[bytes] = outgoing,
+                ) -> None:
+                    await outgoing.receive()
                     router.answer(client, 0, {"name": "a"})
 
                 nursery.start_soon(answer)
@@ -180,56 +201,62 @@ async def test_an_asker_can_be_cancelled_at_every_step() -> None:
 async def test_news_reaches_every_open_connection_that_wants_it(
     dial: Dial, client: WireClient, router: Router
 ) -> None:
-    async with dial() as unopened, dial() as deaf:
-        await deaf.call("open")
-        router.clients[2].opted_out = frozenset({"news"})
-        await router.broadcast(NEWS, Named(name="a"))
-        assert (await client.next_notification())["params"] == {"name": "a"}
-        for other in (unopened, deaf):
-            with trio.move_on_after(0), pytest.raises(trio.Cancelled):
-                await other.next_notification()
+    async with dial() as unopened:
+        with pytest.raises(RpcError, match="Not initialized"):
+            await unopened.call("echo", {})
+        async with dial() as deaf:
+            await deaf.call("open")
+            router.clients[2].opted_out = frozenset({"news"})
+            router.broadcast(NEWS, Named(name="a"))
+            assert (await client.next_notification())["params"] == {"name": "a"}
+            await deaf.call("echo", {})
+            await unopened.call("open")
+            for other in (unopened, deaf):
+                assert not other._notifications._messages
 
 
-def full_client() -> tuple[Client, trio.MemoryReceiveChannel[bytes]]:
-    outbox, outgoing = trio.open_memory_channel[bytes](OUTBOX_SIZE)
-    client = Client(outbox)
-    client.initialized = True
-    while client.offer(b"x"):
-        pass
-    return client, outgoing
+async def test_news_waits_for_nobody_and_who_never_reads_is_cut_off(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codex_trio.rpc.client.MAX_UNREAD", 10_000)
+    (slow, _unread), (quick, read) = new_client(), new_client()
+    with router.joined(slow), router.joined(quick):
+        for number in range(500):
+            router.broadcast(NEWS, Named(name=str(number)))
+            message = read.receive_nowait()
+            assert b'"%d"' % number in message
+            quick.took(len(message))
+    assert slow.connection.cancel_called
+    assert not quick.connection.cancel_called
 
 
-async def test_a_client_that_does_not_read_keeps_no_news_from_others(router: Router) -> None:
-    slow, outgoing = full_client()
-    quick_outbox, quick = trio.open_memory_channel[bytes](1)
-    other = Client(quick_outbox)
-    other.initialized = True
-    with router.joined(slow), router.joined(other):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(router.broadcast, NEWS, Named(name="a"))
-            await trio.testing.wait_all_tasks_blocked()
-            assert b"news" in quick.receive_nowait()
-            for _ in range(OUTBOX_SIZE):
-                assert outgoing.receive_nowait() == b"x"
-            await trio.testing.wait_all_tasks_blocked()
-            assert b"news" in outgoing.receive_nowait()
-
-
-async def test_a_cancelled_broadcast_has_told_those_with_room(router: Router) -> None:
-    slow, _outgoing = full_client()
-    quick_outbox, quick = trio.open_memory_channel[bytes](1)
-    other = Client(quick_outbox)
-    other.initialized = True
-    with router.joined(slow), router.joined(other), trio.CancelScope() as scope:
-        scope.cancel()
-        await router.broadcast(NEWS, Named(name="a"))
-    assert b"news" in quick.receive_nowait()
-
-
-async def test_a_client_that_is_leaving_takes_everything(router: Router) -> None:
-    client, outgoing = full_client()
+async def test_who_streams_waits_for_its_client_and_for_no_other(router: Router) -> None:
+    client, outgoing = new_client()
+    other, _ = new_client()
+    for _ in range(OUTBOX_SIZE):
+        client.say(b"x")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(client.send, b"waits")
+        nursery.start_soon(client.notify, NEWS, Named(name="streamed"))
+        await other.notify(NEWS, Named())
         await trio.testing.wait_all_tasks_blocked()
-        outgoing.close()
-    await client.send(b"dropped")
+        assert outgoing.statistics().current_buffer_used == OUTBOX_SIZE
+        client.took(len(outgoing.receive_nowait()))
+    for _ in range(OUTBOX_SIZE - 1):
+        outgoing.receive_nowait()
+    assert b"streamed" in outgoing.receive_nowait()
+
+
+async def test_a_cancelled_stream_has_queued_nothing() -> None:
+    client, outgoing = new_client()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await client.notify(NEWS, Named())
+    assert outgoing.statistics().current_buffer_used == 0
+
+
+async def test_a_client_that_is_leaving_takes_everything() -> None:
+    client, outgoing = new_client()
+    outgoing.close()
+    client.say(b"dropped")
+    client._outbox.close()
+    client.say(b"dropped too")

@@ -108,6 +108,30 @@ async def test_a_signal_ends_the_server_well(home: Path, number: signal.Signals)
         assert await process.wait() == 0
 
 
+async def test_a_terminal_that_vanishes_ends_the_server(home: Path) -> None:
+    ours, theirs = pty.openpty()
+    async with start(home, stdin=theirs) as process:
+        os.close(theirs)
+        os.write(ours, INITIALIZE + b"\n")
+        assert process.stdout is not None
+        await process.stdout.receive_some()
+        os.close(ours)
+        assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("missing", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_server_can_be_started_without_standard_streams(home: Path, missing: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {missing}', "sh", *OURS, "app-server"],
+        input=SCRIPT,
+        capture_output=True,
+        check=False,
+        env=genuine_environment(home),
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 async def test_a_signal_ends_a_server_that_waits_in_a_thread(home: Path) -> None:
     ours, theirs = pty.openpty()
     async with start(home, stdin=theirs) as process:
@@ -164,14 +188,14 @@ def test_a_server_whose_client_is_killed_ends(home: Path) -> None:
     """The client's process dies with the server's input in its hands."""
     client = (
         "import subprocess, time;"
-        f"subprocess.Popen({[*OURS, 'app-server']!r}, stdin=subprocess.PIPE);"
-        "print('started', flush=True); time.sleep(600)"
+        f"server = subprocess.Popen({[*OURS, 'app-server']!r}, stdin=subprocess.PIPE);"
+        f"server.stdin.write({INITIALIZE!r} + b'\\n'); server.stdin.flush(); time.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", client], stdout=subprocess.PIPE, env=genuine_environment(home)
     ) as parent:
         assert parent.stdout is not None
-        assert parent.stdout.readline() == b"started\n"
+        assert parent.stdout.readline().startswith(b'{"id":"i","result"')
         parent.kill()
         # The server has the same output, which ends when both of them have.
         assert parent.stdout.read() == b""
@@ -262,10 +286,22 @@ async def test_a_thread_stream_can_be_cancelled_and_closed() -> None:
         await stream.receive_some()
     assert scope.cancelled_caught
     os.close(writing)
+    # The abandoned thread still waits there, so the descriptor stays.
     await stream.aclose()
     await stream.aclose()
+    os.fstat(reading)
     with pytest.raises(trio.ClosedResourceError):
         await stream.receive_some()
+
+
+async def test_a_thread_stream_that_was_not_cancelled_closes_its_descriptor() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    stream = stdio.ThreadReceiveStream(reading)
+    assert await stream.receive_some() == b""
+    await stream.aclose()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(reading)
 
 
 async def test_a_thread_stream_writes_all_and_notices_a_reader_that_left() -> None:
