@@ -167,6 +167,7 @@ class Reader:
         """Answer a request on the spot if that takes no waiting; else make it a task."""
         try:
             call = self._call(request)
+            self._check(call)
         except RpcError as error:
             self._client.say(codec.encode_failure(request.id, error))
             return
@@ -190,13 +191,28 @@ class Reader:
         params = None if row.params is None else codec.decode_params(row.params, request.params)
         return Call(request.id, row, params, self._client)
 
+    def _check(self, call: Call[Any]) -> None:
+        """Refuse what is not to be answered at this moment, which is the one of its arrival.
+
+        Raises:
+            RpcError: the connection is not open, or open already; the client has not asked for
+                what is experimental; nobody serves this.
+        """
+        client, row = self._client, call.row
+        if row.handshake and client.initialized:
+            raise RpcError.invalid_request("Already initialized")
+        if not row.handshake and not client.initialized:
+            raise RpcError.invalid_request("Not initialized")
+        if not client.experimental and (reserved := row.reserved(call.params)) is not None:
+            raise RpcError.invalid_request(f"{reserved} requires experimentalApi capability")
+        if row.name not in self._board.handlers:
+            raise RpcError.not_served(row.name)
+
     def _join(self, call: Call[Any]) -> Place | None:
         """Take the next place in the request's lane, if it has one."""
-        lane = call.row.lane
-        if lane is None or call.row.name not in self._board.handlers:
+        if (lane := call.row.lane) is None or (key := lane.key(call.params)) is None:
             return None
-        key = lane.key(call.params)
-        return None if key is None else self._board.lanes.join(key, shared=lane.shared)
+        return self._board.lanes.join(key, shared=lane.shared)
 
     async def _serve(
         self, call: Call[Any], place: Place | None, answer: Awaitable[object] | None
@@ -224,7 +240,6 @@ class Reader:
     def _answer(self, call: Call[Any]) -> bytes | Awaitable[object]:
         """Call the handler: the encoded answer, or what has to be waited for."""
         try:
-            self._check(call)
             answer = self._board.handlers[call.row.name](call)
             if isinstance(answer, Awaitable):
                 return answer
@@ -239,18 +254,6 @@ class Reader:
             return b"" if call.replied else codec.encode_response(call.id, result)
         except Exception as error:
             return self._failure(call, error)
-
-    def _check(self, call: Call[Any]) -> None:
-        """Refuse what is not to be answered now."""
-        client, row = self._client, call.row
-        if row.handshake and client.initialized:
-            raise RpcError.invalid_request("Already initialized")
-        if not row.handshake and not client.initialized:
-            raise RpcError.invalid_request("Not initialized")
-        if not client.experimental and (reserved := row.reserved(call.params)) is not None:
-            raise RpcError.invalid_request(f"{reserved} requires experimentalApi capability")
-        if row.name not in self._board.handlers:
-            raise RpcError.not_served(row.name)
 
     def _failure(self, call: Call[Any], error: Exception) -> bytes:
         """Turn an exception into an error on the wire: the only place that does so."""
