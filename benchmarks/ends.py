@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from typing import TYPE_CHECKING, Final
@@ -42,5 +43,9 @@ def _terminate(peer: Peer) -> float:
 
 
 def _until_gone(peer: Peer, start: float) -> float:
-    peer.process.wait(_PATIENCE)
+    # Its output ends with the process. Waiting for that is exact; subprocess looks for the end
+    # of a process at longer and longer intervals.
+    with contextlib.suppress(EOFError):
+        while peer.receive(_PATIENCE):
+            pass
     return (time.perf_counter() - start) * 1000

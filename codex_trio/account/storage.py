@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_DRAFT: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")  # behind the name of the file
 _STALE: Final = 60.0  # seconds after which a draft has no writer any more
 
 
@@ -168,12 +169,16 @@ class FileStore:
             raise
 
     def _unlink(self) -> None:
-        if self._path.is_dir():
-            # Some systems say EPERM to that, which would be no help.
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         _sweep(self._path)  # first, while a link still leads to its target
-        with contextlib.suppress(FileNotFoundError):
+        try:
             self._path.unlink()
+        except FileNotFoundError:
+            pass
+        except PermissionError:
+            # What some systems say to a directory, which would be no help.
+            if self._path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+            raise
 
 
 def _create(draft: str) -> int:
@@ -182,9 +187,10 @@ def _create(draft: str) -> int:
 
 def _sweep(path: Path) -> None:
     """Remove the drafts of writers that were killed: they hold secrets."""
-    folder, name = os.path.split(os.path.realpath(path))
-    draft = re.compile(rf"{re.escape(name)}\.[0-9a-f]{{16}}\.tmp")
+    target = os.path.realpath(path) if path.is_symlink() else str(path)
+    folder, name = os.path.split(target)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if draft.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > _STALE:
+            is_draft = entry.name.startswith(name) and _DRAFT.fullmatch(entry.name, len(name))
+            if is_draft and time.time() - entry.stat().st_mtime > _STALE:
                 os.unlink(entry)

@@ -71,7 +71,7 @@ async def serve_connection(wire: Wire, board: Switchboard) -> None:
     the call returns. The call is cancelled: what is not sent yet is dropped.
     """
     outbox, outgoing = trio.open_memory_channel[bytes](math.inf)  # see Client
-    with trio.CancelScope() as connection:
+    with trio.CancelScope() as connection:  # noqa: ASYNC912 - the nursery waits
         client = Client(outbox, connection)
         try:
             async with wire, trio.open_nursery() as nursery:

@@ -251,6 +251,24 @@ async def test_a_read_only_home_is_a_typed_error(tmp_path: Path) -> None:
         await FileStore(tmp_path / "auth.json").save(Credentials.of_api_key("k"))
 
 
+async def test_a_file_that_cannot_be_removed_is_a_typed_error(tmp_path: Path) -> None:
+    """Some systems say of a directory that it is not permitted, and mean that it is one."""
+
+    class Unpermitted(type(tmp_path)):  # type: ignore[misc]  # the class depends on the system
+        def unlink(self, missing_ok: bool = False) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+    for place, text in (
+        ("folder", r"Is a directory \(os error 21\)"),
+        ("file", r"\(os error 1\)"),
+    ):
+        path = Unpermitted(tmp_path / place)
+        if place == "folder":
+            path.mkdir()
+        with pytest.raises(StoreError, match=text):
+            await FileStore(path).delete()
+
+
 async def test_a_home_that_cannot_be_written_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"\(os error (17|20)\)"):

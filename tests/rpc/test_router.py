@@ -215,7 +215,7 @@ async def test_news_reaches_every_open_connection_that_wants_it(
                 assert not other._notifications._messages
 
 
-async def test_news_waits_for_nobody_and_who_never_reads_is_cut_off(
+async def test_news_waits_for_nobody_and_who_never_reads_is_cut_off(  # noqa: ASYNC124 - cutting needs a run
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("codex_trio.rpc.client.MAX_UNREAD", 10_000)
@@ -254,7 +254,7 @@ async def test_a_cancelled_stream_has_queued_nothing() -> None:
     assert outgoing.statistics().current_buffer_used == 0
 
 
-async def test_a_client_that_is_leaving_takes_everything() -> None:
+def test_a_client_that_is_leaving_takes_everything() -> None:
     client, outgoing = new_client()
     outgoing.close()
     client.say(b"dropped")
