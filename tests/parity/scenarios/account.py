@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.account.test_storage import REFRESHED, TOKENS
+from tests.account.test_credentials import REFRESHED, TOKENS
 from tests.parity.run import OPEN, Scenario
 from tests.parity.scenarios.asking import LOGIN, LOGOUT, READ, STATUS, ask
 
