@@ -304,6 +304,16 @@ async def test_a_thread_stream_that_was_not_cancelled_closes_its_descriptor() ->
         os.fstat(reading)
 
 
+async def test_a_thread_stream_that_cannot_be_read_is_broken() -> None:
+    reading, writing = os.pipe()
+    stream = stdio.ThreadReceiveStream(writing)
+    with pytest.raises(trio.BrokenResourceError):
+        await stream.receive_some()
+    await stream.aclose()
+    assert os.read(reading, 1) == b""  # its other end is closed, then
+    os.close(reading)
+
+
 async def test_a_thread_stream_writes_all_and_notices_a_reader_that_left() -> None:
     reading, writing = os.pipe()
     stream = stdio.ThreadSendStream(writing)
