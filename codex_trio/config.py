@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from attrs import frozen
 
 from codex_trio.errors import ConfigError, os_error_text
+from codex_trio.faults import describe, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -166,7 +167,7 @@ def _find_provider_fault(name: str, provider: Any) -> Fault | None:
         return (
             *where,
             "requires_openai_auth",
-        ), f"invalid type: {_name(needs)}, expected a boolean"
+        ), f"invalid type: {describe(needs)}, expected a boolean"
     return None
 
 
@@ -176,19 +177,17 @@ def _one_of(*names: str) -> Callable[[Any], str | None]:
             return "wanted string or table"
         if value in names:
             return None
-        known = [f"`{name}`" for name in names]
-        choice = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
-        return f"unknown variant `{value}`, expected {choice}"
+        return unknown_name(value, names)
 
     return check
 
 
 def _is_string(value: Any) -> str | None:
-    return None if type(value) is str else f"invalid type: {_name(value)}, expected a string"
+    return None if type(value) is str else f"invalid type: {describe(value)}, expected a string"
 
 
 def _is_table(value: Any) -> str | None:
-    return None if type(value) is dict else f"invalid type: {_name(value)}, expected a map"
+    return None if type(value) is dict else f"invalid type: {describe(value)}, expected a map"
 
 
 _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
@@ -197,24 +196,6 @@ _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "model_provider": _is_string,
     "model_providers": _is_table,
 }
-
-
-def _name(value: Any) -> str:
-    match value:
-        case bool():
-            return f"boolean `{str(value).lower()}`"
-        case int():
-            return f"integer `{value}`"
-        case str():
-            return f'string "{value}"'
-        case float():
-            return f"floating point `{value}`"
-        case list():
-            return "sequence"
-        case dict():
-            return "map"
-        case _:
-            return "datetime"
 
 
 # --- where it stands ---

@@ -86,4 +86,4 @@ def _open_scope(settings: Settings) -> Switchboard:
     auth = Auth(open_store(settings), settings.forced_login_method)
     auth.load()
     families = [Handshake(settings), AccountMethods(settings, auth, router)]
-    return Switchboard(_TABLE, handlers_of(families), router, grace=settings.grace)
+    return Switchboard(_TABLE, handlers_of(families), settings.grace, router)

@@ -165,18 +165,21 @@ class WireClient:
 
     async def _listen(self) -> None:
         """Sort what comes in, until the server hangs up."""
-        async for data in self._wire:
-            if self._watch is not None:
-                self._watch("<--", data)
-            message = orjson.loads(data)
-            if "method" not in message:
-                if (slot := self._calls.pop(message["id"], None)) is not None:
-                    slot.send_nowait(message)
-            elif "id" in message:
-                self._questions.put(message)
-            else:
-                self._notifications.put(message)
+        with suppress(trio.BrokenResourceError):
+            async for data in self._wire:
+                if self._watch is not None:
+                    self._watch("<--", data)
+                self._sort(orjson.loads(data))
         self._give_up()
+
+    def _sort(self, message: Json) -> None:
+        if "method" not in message:
+            if (slot := self._calls.pop(message["id"], None)) is not None:
+                slot.send_nowait(message)
+        elif "id" in message:
+            self._questions.put(message)
+        else:
+            self._notifications.put(message)
 
     def _give_up(self) -> None:
         """Wake everybody who waits for the server."""
@@ -187,7 +190,7 @@ class WireClient:
         self._questions.close()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)  # messages may hold secrets
 class _Inbox:
     """Keeps messages until somebody takes them, not necessarily the oldest first.
 

@@ -19,13 +19,14 @@ LEAVES = {"errors", "wire"}
 BELOW = {
     "errors": set(),
     "wire": set(),
-    "config": {"errors"},
+    "faults": set(),
+    "config": {"errors", "faults"},
     "settings": {"errors", "config"},
     "user_agent": set(),
     "logs": set(),
-    "protocol": {"errors"},
+    "protocol": {"errors", "faults"},
     "transport": LEAVES,
-    "rpc": LEAVES | {"protocol"},
+    "rpc": LEAVES | {"faults", "protocol"},
     "handshake": LEAVES | {"settings", "protocol", "rpc", "user_agent"},
     "account": LEAVES | {"settings", "protocol", "rpc"},
 }

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import attrs
-import orjson
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from codex_trio.errors import InvalidParamsError
+from codex_trio.faults import describe, unknown_name
 from codex_trio.protocol.words import LEFT_OUT, Tagged
 
 Hook = Callable[[Any, Any], Any]
@@ -48,35 +48,7 @@ def camel(name: str) -> str:
 
 def wrong_type(value: object, expected: str) -> InvalidParamsError:
     """Say what was found and what should have been there."""
-    match value:
-        case None:
-            found = "null"
-        case bool():
-            found = f"boolean `{str(value).lower()}`"
-        case int():
-            found = f"integer `{value}`"
-        case float():
-            found = f"floating point `{value}`"
-        case str():
-            found = f"string {orjson.dumps(value).decode()}"
-        case list():
-            found = "sequence"
-        case _:
-            found = "map"
-    return InvalidParamsError(f"invalid type: {found}, expected {expected}")
-
-
-def unknown_variant(value: str, expected: list[str]) -> InvalidParamsError:
-    """Say which name was used, and which ones would have been understood."""
-    names = [f"`{name}`" for name in expected]
-    match names:
-        case [only]:
-            choice = only
-        case [one, other]:
-            choice = f"{one} or {other}"
-        case _:
-            choice = f"one of {', '.join(names)}"
-    return InvalidParamsError(f"unknown variant `{value}`, expected {choice}")
+    return InvalidParamsError(f"invalid type: {describe(value)}, expected {expected}")
 
 
 def _exactly(kind: type, expected: str) -> Hook:
@@ -108,7 +80,7 @@ def _one_of(kind: Any) -> Hook:
         if type(value) is not str:
             raise wrong_type(value, "string or map")
         if value not in names:
-            raise unknown_variant(value, names)
+            raise InvalidParamsError(unknown_name(value, names))
         return value
 
     return structure_name
@@ -227,7 +199,7 @@ def _tagged_union(kind: Any) -> Hook:
         if type(name) is not str:
             raise wrong_type(name, "variant identifier")
         if name not in variants:
-            raise unknown_variant(name, list(variants))
+            raise InvalidParamsError(unknown_name(name, variants))
         return variants[name](rest, None)
 
     return structure_variant

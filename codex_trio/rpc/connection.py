@@ -19,9 +19,9 @@ from codex_trio.errors import (
     MessageTooLongError,
     RpcError,
 )
+from codex_trio.faults import unknown_name
 from codex_trio.protocol import codec
 from codex_trio.protocol.codec import Failure, Notification, Request, Response
-from codex_trio.protocol.structure import unknown_variant
 from codex_trio.rpc.calls import Call, Handler
 from codex_trio.rpc.client import Client
 from codex_trio.rpc.lanes import Lanes, Place
@@ -36,9 +36,6 @@ log = logging.getLogger(__name__)
 MAX_IN_FLIGHT: Final = 128
 """How many requests of one connection may wait for something before others are refused."""
 
-GRACE: Final = 5.0
-"""Seconds that requests in flight have for their answers after the client's last line."""
-
 _WRITE_AT_MOST: Final = 256 * 2**10  # bytes that are joined before they are written
 
 
@@ -48,9 +45,10 @@ class Switchboard:
 
     table: Mapping[str, ClientRequest[Any, Any]]
     handlers: Mapping[str, Handler]
+    grace: float
+    """Seconds that requests in flight have for their answers after a client's last line."""
     router: Router = attrs.field(factory=Router)
     lanes: Lanes = attrs.field(factory=Lanes)
-    grace: float = GRACE
     closing: bool = False
     """Set when no client is to be listened to any more, also not one that comes now."""
 
@@ -187,7 +185,7 @@ class Reader:
         """
         row = self._board.table.get(request.method)
         if row is None:
-            raise unknown_variant(request.method, list(self._board.table))
+            raise InvalidParamsError(unknown_name(request.method, self._board.table))
         params = None if row.params is None else codec.decode_params(row.params, request.params)
         return Call(request.id, row, params, self._client)
 

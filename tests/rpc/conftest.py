@@ -16,7 +16,7 @@ from codex_trio.protocol.rows import ClientRequest, Lane, ServerNotification, Se
 from codex_trio.rpc.calls import Call, handlers_of, serves
 from codex_trio.rpc.connection import Switchboard, serve_connection
 from codex_trio.testing import WireClient, open_client
-from codex_trio.transport.memory import memory_wire_pair
+from codex_trio.transport.memory import MemoryWire, memory_wire_pair
 from tests.conftest import PATIENCE
 
 
@@ -125,7 +125,7 @@ class Family:
 
 @pytest.fixture
 def board() -> Switchboard:
-    board = Switchboard({row.name: row for row in ROWS}, {})
+    board = Switchboard({row.name: row for row in ROWS}, {}, grace=5.0)
     board.handlers = handlers_of([Family(board)])
     return board
 
@@ -133,6 +133,16 @@ def board() -> Switchboard:
 @pytest.fixture
 def family(board: Switchboard) -> Family:
     return board.handlers["echo"].__self__  # type: ignore[attr-defined, no-any-return]
+
+
+@asynccontextmanager
+async def opened(board: Switchboard) -> AsyncGenerator[MemoryWire]:
+    """The client's end of an open connection; leaving the block waits for the server's end."""
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        await ours.send(b'{"id":0,"method":"open"}')
+        yield ours
 
 
 Dial = Callable[[], AbstractAsyncContextManager[WireClient]]

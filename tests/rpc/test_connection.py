@@ -14,7 +14,7 @@ from codex_trio.rpc.connection import Switchboard, serve_connection
 from codex_trio.testing import WireClient, open_client
 from codex_trio.transport.lines import LineWire
 from codex_trio.transport.memory import MemoryWire, memory_wire_pair
-from tests.rpc.conftest import SECRET, Dial, Family
+from tests.rpc.conftest import SECRET, Dial, Family, opened
 
 
 async def refusal(client: WireClient, method: str, name: str = "") -> tuple[int, str]:
@@ -96,10 +96,7 @@ async def test_a_gap_is_not_a_typo(client: WireClient) -> None:
 
 
 async def test_an_answer_comes_before_what_follows_from_it(board: Switchboard) -> None:
-    ours, theirs = memory_wire_pair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_connection, theirs, board)
-        await ours.send(b'{"id":0,"method":"open"}')
+    async with opened(board) as ours:
         await ours.send(b'{"id":1,"method":"story","params":{}}')
         ours.hang_up()
         _, answer, news = [line async for line in ours]

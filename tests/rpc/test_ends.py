@@ -16,6 +16,7 @@ from codex_trio.testing import WireClient, open_client
 from codex_trio.transport.lines import LineWire
 from codex_trio.transport.memory import memory_wire_pair
 from tests.conftest import PATIENCE
+from tests.rpc.conftest import opened
 from tests.rpc.test_connection import refusal
 
 if TYPE_CHECKING:
@@ -80,11 +81,8 @@ async def test_a_client_that_leaves_megabytes_unread_is_held_up_and_loses_nothin
 
 
 async def test_large_answers_are_not_joined_without_end(board: Switchboard) -> None:
-    ours, theirs = memory_wire_pair()
     request = b'{"id":1,"method":"echo","params":{"name":"%s"}}' % (b"x" * 100_000)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_connection, theirs, board)
-        await ours.send(b'{"id":0,"method":"open"}')
+    async with opened(board) as ours:
         for _ in range(20):
             await ours.send(request)
         ours.hang_up()
@@ -97,10 +95,7 @@ async def test_large_answers_are_not_joined_without_end(board: Switchboard) -> N
 async def test_the_client_hangs_up_and_is_still_answered(
     board: Switchboard, family: Family
 ) -> None:
-    ours, theirs = memory_wire_pair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_connection, theirs, board)
-        await ours.send(b'{"id":0,"method":"open"}')
+    async with opened(board) as ours:
         await ours.send(b'{"id":1,"method":"wait","params":{"name":"a"}}')
         await ours.send(b'{"id":2,"method":"echo","params":{"name":"b"}}')
         ours.hang_up()
@@ -113,11 +108,8 @@ async def test_the_client_hangs_up_and_is_still_answered(
 async def test_stragglers_are_cut_after_the_grace(
     board: Switchboard, family: Family, autojump_clock: trio.testing.MockClock
 ) -> None:
-    ours, theirs = memory_wire_pair()
     started = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_connection, theirs, board)
-        await ours.send(b'{"id":0,"method":"open"}')
+    async with opened(board) as ours:
         await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
         ours.hang_up()
         answers = [line async for line in ours]
@@ -129,11 +121,8 @@ async def test_stragglers_are_cut_after_the_grace(
 async def test_who_hangs_up_and_reads_no_more_cannot_keep_us(
     board: Switchboard, in_flight: bool, autojump_clock: trio.testing.MockClock
 ) -> None:
-    ours, theirs = memory_wire_pair()
     started = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_connection, theirs, board)
-        await ours.send(b'{"id":0,"method":"open"}')
+    async with opened(board) as ours:
         if in_flight:
             await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
         ours.hang_up()
@@ -144,10 +133,7 @@ async def test_who_hangs_up_and_reads_no_more_cannot_keep_us(
 async def test_hanging_up_on_a_client_that_has_hung_up_shortens_its_grace(
     board: Switchboard, autojump_clock: trio.testing.MockClock
 ) -> None:
-    ours, theirs = memory_wire_pair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_connection, theirs, board)
-        await ours.send(b'{"id":0,"method":"open"}')
+    async with opened(board) as ours:
         await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
         ours.hang_up()
         await trio.sleep(1)
@@ -158,10 +144,7 @@ async def test_hanging_up_on_a_client_that_has_hung_up_shortens_its_grace(
 
 async def test_news_never_overtakes_the_answer_it_follows_from(board: Switchboard) -> None:
     """Not even when the client has not read for a thousand messages."""
-    ours, theirs = memory_wire_pair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_connection, theirs, board)
-        await ours.send(b'{"id":0,"method":"open"}')
+    async with opened(board) as ours:
         for number in range(1, 1000):
             await ours.send(b'{"id":%d,"method":"echo","params":{}}' % number)
         await ours.send(b'{"id":1000,"method":"tale","params":{}}')
