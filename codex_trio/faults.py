@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
-
-import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +21,8 @@ def describe(value: object) -> str:
         case float():
             return f"floating point `{value}`"
         case str():
-            return f"string {orjson.dumps(value).decode()}"
+            # Not orjson: what comes from a command line need not be Unicode.
+            return f"string {json.dumps(value, ensure_ascii=False)}"
         case list():
             return "sequence"
         case dict():

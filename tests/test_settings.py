@@ -227,6 +227,13 @@ def test_overrides_are_laid_over_the_file_in_their_order(home: Path) -> None:
         ),
         ("model_provider=nope", "Model provider `nope` not found"),
         (
+            "model_providers.x.requires_openai_auth=\udcff",
+            (
+                'invalid type: string "\udcff", expected a boolean\nin'
+                " `model_providers.x.requires_openai_auth`\n"
+            ),
+        ),
+        (
             'model_providers.x.requires_openai_auth="a"',
             (
                 'invalid type: string "a", expected a boolean\nin'
