@@ -1,0 +1,216 @@
+"""The little HTTP that we serve ourselves: the login callback, health probes, the stand-in."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import attrs
+import h11
+import trio
+
+from codex_trio.urls import query_of
+
+log = logging.getLogger(__name__)
+
+MAX_HEAD: Final = 32 * 2**10
+"""Bytes that a request line and its headers may have."""
+
+MAX_BODY: Final = 2**20
+"""Bytes that the body of a request may have."""
+
+PATIENCE: Final = 30.0
+"""Seconds in which a request has to arrive, from the end of the one before it, and again in
+which its response has to be taken."""
+
+
+@attrs.frozen(kw_only=True)
+class HttpRequest:
+    """A request that has been read to its end.
+
+    Args:
+        method: as it was sent, in capitals.
+        target: path and query as they were sent; may hold secrets, so the repr omits it.
+        headers: by name in small letters; of repeated ones, the last.
+        body: at most ``MAX_BODY`` bytes.
+    """
+
+    method: str
+    target: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+
+    @property
+    def path(self) -> str:
+        """The path, without the query. Empty when the target cannot be parsed as a URL."""
+        try:
+            return urlsplit(self.target).path
+        except ValueError:
+            return ""
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query; of repeated ones, the last."""
+        return query_of(self.target)
+
+
+@attrs.frozen(kw_only=True)
+class HttpResponse:
+    """What is answered.
+
+    Args:
+        status: the status code.
+        headers: in the order in which they are sent; what HTTP itself needs is added.
+        close: whether the connection ends with it.
+    """
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+    close: bool = False
+
+    @classmethod
+    def text(cls, status: int, text: str, *, close: bool = False) -> HttpResponse:
+        """Answer with plain text."""
+        headers = (("Content-Type", "text/plain; charset=utf-8"),)
+        return cls(status=status, headers=headers, body=text.encode(), close=close)
+
+    @classmethod
+    def html(cls, page: str, status: int = 200, *, close: bool = False) -> HttpResponse:
+        """Answer with a page."""
+        headers = (("Content-Type", "text/html; charset=utf-8"),)
+        return cls(status=status, headers=headers, body=page.encode(), close=close)
+
+
+Answer: TypeAlias = HttpResponse | bytes
+"""A response; or bytes that are written as they are before the connection is closed, for those
+who have to behave badly."""
+
+HttpHandler: TypeAlias = Callable[[HttpRequest], Awaitable[Answer]]
+
+
+async def serve_http(handler: HttpHandler, stream: trio.abc.Stream) -> None:
+    """Serve one connection until either side ends it; closes the stream.
+
+    Fits ``trio.serve_listeners`` with ``functools.partial(serve_http, handler)``. A request
+    that cannot be read is answered with 400, 408, 413 or 431, a failing handler with 500. A
+    cancelled call closes the connection wherever it is.
+    """
+    async with stream:
+        try:
+            await _Connection(stream, handler).serve()
+        except trio.BrokenResourceError:
+            log.debug("the peer has left")
+
+
+class _BadRequestError(Exception):
+    """What the peer sent is no request that we read."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status.phrase)
+        self.status = status
+
+
+@attrs.define(eq=False)
+class _Connection:
+    _stream: trio.abc.Stream
+    _handler: HttpHandler
+    _http: h11.Connection = attrs.field(
+        factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD),
+        init=False,
+    )
+
+    async def serve(self) -> None:
+        while True:
+            try:
+                with trio.move_on_after(PATIENCE) as reading:
+                    request = await self._read()
+            except _BadRequestError as error:
+                await self._refuse(error.status)
+                return
+            if reading.cancelled_caught and self._http.their_state is not h11.IDLE:
+                await self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+                return
+            if reading.cancelled_caught or request is None:
+                return
+            answer = await self._answer(request)
+            if isinstance(answer, bytes):
+                with trio.move_on_after(PATIENCE):
+                    await self._stream.send_all(answer)
+                return
+            if not await self._send_within(answer, request.method):
+                return
+
+    async def _read(self) -> HttpRequest | None:
+        """Read a request; None when the peer has ended its side instead."""
+        try:
+            head = await self._next_event()
+            if not isinstance(head, h11.Request):
+                return None
+            body = bytearray()
+            while isinstance(event := await self._next_event(), h11.Data):
+                body += event.data
+                if len(body) > MAX_BODY:
+                    raise _BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        except h11.RemoteProtocolError as error:
+            raise _BadRequestError(HTTPStatus(error.error_status_hint)) from None
+        return HttpRequest(
+            method=head.method.decode("ascii"),
+            target=head.target.decode("ascii", "replace"),
+            headers={
+                name.decode("ascii"): value.decode("latin-1") for name, value in head.headers
+            },
+            body=bytes(body),
+        )
+
+    async def _next_event(self) -> Any:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._http.they_are_waiting_for_100_continue:
+                await self._write(h11.InformationalResponse(status_code=100, headers=[]))
+            self._http.receive_data(bytes(await self._stream.receive_some()))
+        return event
+
+    async def _answer(self, request: HttpRequest) -> Answer:
+        try:
+            return await self._handler(request)
+        except Exception as error:
+            # As in the rpc package: the text of the unforeseen may quote a secret.
+            way = "".join(traceback.format_tb(error.__traceback__))
+            log.error("%s failed: %s\n%s", request.path, type(error).__name__, way)  # noqa: TRY400 - see above
+            return HttpResponse.text(500, "Internal Server Error", close=True)
+
+    async def _refuse(self, status: HTTPStatus) -> None:
+        await self._send_within(HttpResponse.text(status, status.phrase, close=True), "GET")
+
+    async def _send_within(self, response: HttpResponse, method: str) -> bool:
+        """Send a response, if it is taken in time; say whether the connection goes on."""
+        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
+        if response.close:
+            headers.append(("Connection", "close"))
+        events = [
+            h11.Response(
+                status_code=response.status, headers=headers, reason=_phrase(response)
+            ),
+            h11.Data(data=b"" if method == "HEAD" else response.body),
+            h11.EndOfMessage(),
+        ]
+        with trio.move_on_after(PATIENCE):
+            await self._write(*events)
+            if self._http.our_state is self._http.their_state is h11.DONE:
+                self._http.start_next_cycle()
+                return True
+        return False
+
+    async def _write(self, *events: h11.Event) -> None:
+        await self._stream.send_all(b"".join(self._http.send(event) or b"" for event in events))
+
+
+def _phrase(response: HttpResponse) -> str:
+    try:
+        return HTTPStatus(response.status).phrase
+    except ValueError:
+        return ""  # it is for people to read, and says nothing to a program
