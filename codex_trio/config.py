@@ -33,7 +33,10 @@ class Choices:
 
     forced_login_method: Literal["chatgpt", "api"] | None = None
     credentials_store: Literal["file", "keyring", "auto", "ephemeral"] = "file"
+    forced_workspaces: tuple[str, ...] = ()
     requires_openai_auth: bool = True
+    login_callback_ports: tuple[int, ...] = (1455, 1457)
+    cancel_other_login: bool = True
 
     @classmethod
     def of(cls, config: Table, overrides: Table) -> Choices:
@@ -60,8 +63,17 @@ class Choices:
         return cls(
             forced_login_method=merged.get("forced_login_method"),
             credentials_store=merged.get("cli_auth_credentials_store", "file"),
+            forced_workspaces=_workspaces(merged.get("forced_chatgpt_workspace_id", ())),
             requires_openai_auth=requires_openai_auth,
+            login_callback_ports=tuple(merged.get("login_callback_ports", (1455, 1457))),
+            cancel_other_login=merged.get("cancel_other_login", True),
         )
+
+
+def _workspaces(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Take one id or several; blank ones count for nothing."""
+    several = [given] if isinstance(given, str) else given
+    return tuple(one.strip() for one in several if one.strip())
 
 
 def read_config(path: Path) -> Table:
@@ -162,13 +174,8 @@ def _find_provider_fault(name: str, provider: Any) -> Fault | None:
     where = ("model_providers", name)
     if (reason := _is_table(provider)) is not None:
         return where, reason
-    needs = provider.get("requires_openai_auth", False)
-    if type(needs) is not bool:
-        return (
-            *where,
-            "requires_openai_auth",
-        ), f"invalid type: {describe(needs)}, expected a boolean"
-    return None
+    reason = _is_boolean(provider.get("requires_openai_auth", False))
+    return None if reason is None else ((*where, "requires_openai_auth"), reason)
 
 
 def _one_of(*names: str) -> Callable[[Any], str | None]:
@@ -190,8 +197,31 @@ def _is_table(value: Any) -> str | None:
     return None if type(value) is dict else f"invalid type: {describe(value)}, expected a map"
 
 
+def _is_boolean(value: Any) -> str | None:
+    return (
+        None if type(value) is bool else f"invalid type: {describe(value)}, expected a boolean"
+    )
+
+
+def _is_ports(value: Any) -> str | None:
+    if type(value) is list and value and all(type(port) is int for port in value):
+        wrong = [port for port in value if not 0 <= port <= 65535]
+        return f"invalid value: {describe(wrong[0])}, expected a port" if wrong else None
+    return "expected a list of ports"
+
+
+def _is_workspaces(value: Any) -> str | None:
+    several = value if type(value) is list else [value]
+    if all(type(one) is str for one in several):
+        return None
+    return "data did not match any variant of untagged enum Repr"
+
+
 _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "forced_login_method": _one_of("chatgpt", "api"),
+    "forced_chatgpt_workspace_id": _is_workspaces,
+    "login_callback_ports": _is_ports,
+    "cancel_other_login": _is_boolean,
     "cli_auth_credentials_store": _one_of("file", "keyring", "auto", "ephemeral"),
     "model_provider": _is_string,
     "model_providers": _is_table,

@@ -9,6 +9,9 @@
     │   └── MessageTooLongError   a message longer than we are willing to hold
     ├── AnswerError           a question of ours was answered, but not with what was asked for
     ├── ClientGoneError       a question of ours will not be answered: the client hung up
+    ├── LoginError            a sign-in has ended without credentials
+    ├── UpstreamError         a host on the network could not be asked
+    │   └── TrustError            the certificates to trust it by cannot be used
     ├── SettingsError         the server cannot start as it was told to
     ├── ConfigError           config.toml cannot be used; the server runs on defaults instead
     └── StoreError            credentials could not be read, written or removed
@@ -53,9 +56,9 @@ class RpcError(CodexTrioError):
         return cls(METHOD_NOT_FOUND, f"`{what}` is not served by codex-trio yet")
 
     @classmethod
-    def internal(cls, message: str = "Internal error") -> RpcError:
+    def internal(cls, message: str = "Internal error", data: object = None) -> RpcError:
         """Something failed on our side."""
-        return cls(INTERNAL_ERROR, message)
+        return cls(INTERNAL_ERROR, message, data)
 
     @classmethod
     def overloaded(cls) -> RpcError:
@@ -98,6 +101,37 @@ class AnswerError(CodexTrioError):
 
 class ClientGoneError(CodexTrioError):
     """A question of ours will not be answered: every client that was asked has hung up."""
+
+
+class LoginError(CodexTrioError):
+    """A sign-in has ended without credentials; the text is for whoever wanted to sign in.
+
+    ``code`` is a short name of what happened, from RFC 6749 where that has one; ``details`` is
+    what a browser is told beside the text.
+    """
+
+    def __init__(
+        self, message: str, code: str = "unknown_error", details: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details
+
+
+class UpstreamError(CodexTrioError):
+    """A host on the network could not be asked.
+
+    The text names the URL without its query, what went wrong, the proxy and what certificates
+    are trusted; it quotes nothing that was sent or received.
+    """
+
+
+class TrustError(UpstreamError):
+    """The certificates that are to be trusted cannot be used; ``missing`` if there is no file."""
+
+    def __init__(self, message: str, *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class SettingsError(CodexTrioError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from urllib.parse import urljoin
 
 from attrs import field, frozen
 
@@ -19,6 +20,20 @@ LoginMethod: TypeAlias = Literal["chatgpt", "api"]
 
 CONTRACT: Final = "0.163.0"
 """The release whose wire we speak, and whose version clients are told."""
+
+ISSUER: Final = "https://auth.openai.com"
+"""Who signs people in, unless somebody else is named."""
+
+CLIENT_ID: Final = "app_EMoamEEZ73f0CkXaXp7hrann"
+"""What the issuer knows the original by; it expects the redirects that we ask for."""
+
+
+@frozen(kw_only=True)
+class CaBundle:
+    """Certificates that are trusted beside the system's: a PEM file, and who has named it."""
+
+    path: Path = field(converter=Path)
+    source: str = "the settings"
 
 
 @frozen(kw_only=True)
@@ -47,7 +62,18 @@ class Settings:
         originator: overrides the name that clients give themselves.
         forced_login_method: the one way in which one may sign in.
         credentials_store: where credentials are kept. ``ephemeral`` keeps them in memory.
+        forced_workspaces: the workspaces that a ChatGPT account must be of; any, when empty.
         requires_openai_auth: whether the model provider needs an OpenAI account.
+        issuer: the URL of who signs people in, without a slash at its end.
+        client_id: what the issuer knows us by.
+        revoke_url: where tokens are revoked; below the issuer by default.
+        login_callback_ports: on which of its ports the login callback listens, the first that
+            is free; 0 is any.
+        cancel_other_login: whether another Codex process that holds such a port is asked to
+            give up its login, as the original does.
+        ca_bundle: certificates to trust beside the system's.
+        proxies: where requests go through, as ``urllib.request.getproxies`` returns them, with
+            ``all`` for what is not named and ``no`` for the hosts that are asked directly.
         max_message: the longest message that is read, in bytes.
         grace: seconds that requests in flight have once their client has hung up.
         warnings: what clients are told when they connect.
@@ -58,7 +84,15 @@ class Settings:
     originator: str | None = None
     forced_login_method: LoginMethod | None = None
     credentials_store: CredentialsStore = "file"
+    forced_workspaces: tuple[str, ...] = ()
     requires_openai_auth: bool = True
+    issuer: str = ISSUER
+    client_id: str = CLIENT_ID
+    revoke_url: str | None = None
+    login_callback_ports: tuple[int, ...] = (1455, 1457)
+    cancel_other_login: bool = True
+    ca_bundle: CaBundle | None = None
+    proxies: Mapping[str, str] = field(factory=dict, repr=False)  # may hold passwords
     max_message: int = 64 * 2**20
     grace: float = 5.0
     warnings: tuple[ConfigWarning, ...] = ()
@@ -96,7 +130,15 @@ def load_settings(
         originator=environ.get("CODEX_INTERNAL_ORIGINATOR_OVERRIDE"),
         forced_login_method=choices.forced_login_method,
         credentials_store=choices.credentials_store,
+        forced_workspaces=choices.forced_workspaces,
         requires_openai_auth=choices.requires_openai_auth,
+        issuer=environ.get("CODEX_APP_SERVER_LOGIN_ISSUER", "").strip().rstrip("/") or ISSUER,
+        client_id=environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID", "").strip() or CLIENT_ID,
+        revoke_url=_revoke_url(environ),
+        login_callback_ports=choices.login_callback_ports,
+        cancel_other_login=choices.cancel_other_login,
+        ca_bundle=_ca_bundle(environ),
+        proxies=_proxies(environ),
         warnings=tuple(warnings),
     )
 
@@ -122,6 +164,31 @@ def find_home(environ: Mapping[str, str]) -> Path:
     if not path.is_dir():
         raise SettingsError(f'CODEX_HOME points to "{given}", but that path is not a directory')
     return path.resolve()
+
+
+def _revoke_url(environ: Mapping[str, str]) -> str | None:
+    """Find where tokens are revoked; with another place to renew them, it is beside that."""
+    if given := environ.get("CODEX_REVOKE_TOKEN_URL_OVERRIDE"):
+        return given
+    if renewed := environ.get("CODEX_REFRESH_TOKEN_URL_OVERRIDE"):
+        return urljoin(renewed, "/oauth/revoke")
+    return None
+
+
+def _ca_bundle(environ: Mapping[str, str]) -> CaBundle | None:
+    for variable in ("CODEX_CA_CERTIFICATE", "SSL_CERT_FILE"):
+        if path := environ.get(variable):
+            return CaBundle(path=path, source=variable)
+    return None
+
+
+def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    proxies = {}
+    for name in ("http", "https", "all", "no"):
+        variable = f"{name}_proxy"
+        if value := environ.get(variable.upper()) or environ.get(variable):
+            proxies[name] = value
+    return proxies
 
 
 def _warning(error: ConfigError, path: Path) -> ConfigWarning:
