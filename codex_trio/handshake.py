@@ -35,22 +35,24 @@ class Handshake:
         if (wishes := call.params.capabilities) is not None:
             client.experimental = wishes.experimental_api
             client.opted_out = frozenset(wishes.opt_out_notification_methods or ())
-        call.reply(self._introduction(info))
+        client.originator = choose_originator(self._settings.originator, info.name)
+        client.user_agent = user_agent(
+            client.originator,
+            self._settings.version,
+            f"{info.name}; {info.version}",
+            os.environ,
+        )
+        call.reply(self._introduction(client.user_agent))
         for warning in self._settings.warnings:
             client.tell(methods.CONFIG_WARNING, _as_words(warning))
         client.initialized = True  # from here on it hears what everybody hears
 
-    def _introduction(self, info: words.ClientInfo) -> words.InitializeResponse:
+    def _introduction(self, agent: str) -> words.InitializeResponse:
         family, system = platform_names()
         # A home whose name is no UTF-8 cannot be written on the wire as it is.
         home = os.fsencode(self._settings.codex_home).decode(errors="replace")
         return words.InitializeResponse(
-            user_agent=user_agent(
-                choose_originator(self._settings.originator, info.name),
-                self._settings.version,
-                f"{info.name}; {info.version}",
-                os.environ,
-            ),
+            user_agent=agent,
             codex_home=home,
             platform_family=family,
             platform_os=system,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from codex_trio.protocol.words import Tagged
+from codex_trio.protocol.words import OURS, Tagged
 
 AuthMode: TypeAlias = Literal["apikey", "chatgpt", "chatgptAuthTokens"]
 
@@ -160,7 +160,37 @@ class ApiKeyLoginAccountResponse:
     type: Literal["apiKey"] = "apiKey"
 
 
-LoginAccountResponse: TypeAlias = ApiKeyLoginAccountResponse
+@frozen(kw_only=True)
+class ChatgptLoginAccountResponse:
+    """The callback is waiting; somebody has to open the URL in a browser."""
+
+    type: Literal["chatgpt"] = "chatgpt"
+    login_id: str
+    auth_url: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class ChatgptDeviceCodeLoginAccountResponse:
+    """The code has to be typed at the URL.
+
+    Clients with ``experimentalApi`` are told more than the original tells: until when, in
+    seconds of Unix time, and how many seconds are between two questions whether it has been.
+    """
+
+    type: Literal["chatgptDeviceCode"] = "chatgptDeviceCode"
+    login_id: str
+    verification_url: str
+    user_code: str = field(repr=False)
+    expires_at: int | None = field(default=None, metadata=OURS)
+    interval: int | None = field(default=None, metadata=OURS)
+
+
+LoginAccountResponse: TypeAlias = Annotated[
+    ApiKeyLoginAccountResponse
+    | ChatgptLoginAccountResponse
+    | ChatgptDeviceCodeLoginAccountResponse,
+    Tagged("LoginAccountResponse"),
+]
 
 
 @frozen(kw_only=True)
@@ -171,6 +201,36 @@ class AccountLoginCompletedNotification:
     success: bool
     error: str | None
     onboarding_entrypoint: Literal["life_sciences"] | None = None
+
+
+# --- account/login/cancel, and account/login/complete, which is ours ---
+
+
+@frozen(kw_only=True)
+class CancelLoginAccountParams:
+    """Which sign-in is to be given up?"""
+
+    login_id: str
+
+
+@frozen(kw_only=True)
+class CancelLoginAccountResponse:
+    """It is, and nothing of it is left; or there is none to be."""
+
+    status: Literal["canceled", "notFound"]
+
+
+@frozen(kw_only=True)
+class CompleteLoginAccountParams:
+    """The URL to which a browser elsewhere was redirected, and the sign-in it belongs to."""
+
+    login_id: str
+    redirect_url: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class CompleteLoginAccountResponse:
+    """The sign-in is complete: the credentials are stored."""
 
 
 # --- account/logout ---

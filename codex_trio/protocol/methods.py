@@ -2,61 +2,73 @@
 
 It names every method of release 0.163.0, in the order in which that release lists them; a row
 with words is one that we speak. Dispatch, types, tests and ``docs/protocol.md`` read it, and a
-test compares it with the schema that the pinned binary generates. Which requests share a lane
-follows the original, whose lanes span connections as well. One thing is ours: those that only
-read the account do not wait for one another, only for those that change it.
+test compares it with the schema that the pinned binary generates.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from codex_trio.protocol import account, handshake
+from codex_trio.protocol import account, handshake, legacy
+from codex_trio.protocol.lanes import (
+    ACCOUNT,
+    ACCOUNT_SHARED,
+    COMMAND,
+    CONFIG,
+    CONFIG_SHARED,
+    ENVIRONMENT,
+    ENVIRONMENT_SHARED,
+    FS_WATCH,
+    FUZZY_SEARCH,
+    MCP_OAUTH,
+    MCP_REGISTRY,
+    MEMORY,
+    MEMORY_SHARED,
+    PAIRING,
+    PAIRING_SHARED,
+    PROCESS,
+    PROJECTS,
+    PROJECTS_SHARED,
+    REMOTE_CLIENTS,
+    REMOTE_CLIENTS_SHARED,
+    REMOTE_CONTROL,
+    REMOTE_CONTROL_SHARED,
+    SECTIONS,
+    SECTIONS_SHARED,
+    THREAD,
+    THREAD_OR_PATH,
+    WINDOWS_SANDBOX,
+)
 from codex_trio.protocol.rows import (
     ClientNotification,
     ClientRequest,
-    Lane,
     ServerNotification,
     ServerRequest,
 )
 
-ACCOUNT: Final = Lane("account-auth")
-ACCOUNT_SHARED: Final = Lane("account-auth", shared=True)
-COMMAND: Final = Lane("command", ("process_id",))
-CONFIG: Final = Lane("config")
-CONFIG_SHARED: Final = Lane("config", shared=True)
-ENVIRONMENT: Final = Lane("environment")
-ENVIRONMENT_SHARED: Final = Lane("environment", shared=True)
-FS_WATCH: Final = Lane("fs-watch", ("watch_id",))
-FUZZY_SEARCH: Final = Lane("fuzzy-search", ("session_id",))
-MCP_OAUTH: Final = Lane("mcp-oauth", ("name",))
-MCP_REGISTRY: Final = Lane("mcp-registry")
-MEMORY: Final = Lane("memory")
-MEMORY_SHARED: Final = Lane("memory", shared=True)
-PAIRING: Final = Lane("remote-control-pairing")
-PAIRING_SHARED: Final = Lane("remote-control-pairing", shared=True)
-PROCESS: Final = Lane("process", ("process_handle",))
-PROJECTS: Final = Lane("projects")
-PROJECTS_SHARED: Final = Lane("projects", shared=True)
-REMOTE_CLIENTS: Final = Lane("remote-control-clients")
-REMOTE_CLIENTS_SHARED: Final = Lane("remote-control-clients", shared=True)
-REMOTE_CONTROL: Final = Lane("remote-control")
-REMOTE_CONTROL_SHARED: Final = Lane("remote-control", shared=True)
-SECTIONS: Final = Lane("thread-sections")
-SECTIONS_SHARED: Final = Lane("thread-sections", shared=True)
-THREAD: Final = Lane("thread", ("thread_id",))
-THREAD_OR_PATH: Final = Lane("thread", ("thread_id", "path"))
-WINDOWS_SANDBOX: Final = Lane("windows-sandbox-setup")
-
 INITIALIZE: Final = ClientRequest(
     "initialize", handshake.InitializeParams, handshake.InitializeResponse, handshake=True
 )
-LOGIN_START: Final = ClientRequest(
-    "account/login/start",
-    account.LoginAccountParams,
-    account.LoginAccountResponse,
-    lane=ACCOUNT,
-    experimental_part=account.experimental_login,
+LOGIN_START: Final[ClientRequest[account.LoginAccountParams, account.LoginAccountResponse]] = (
+    ClientRequest(
+        "account/login/start",
+        account.LoginAccountParams,
+        account.LoginAccountResponse,
+        lane=ACCOUNT,
+        experimental_part=account.experimental_login,
+    )
+)
+LOGIN_CANCEL: Final = ClientRequest(
+    "account/login/cancel",
+    account.CancelLoginAccountParams,
+    account.CancelLoginAccountResponse,
+)  # in no lane: what it ends must not be able to delay it
+LOGIN_COMPLETE: Final = ClientRequest(
+    "account/login/complete",
+    account.CompleteLoginAccountParams,
+    account.CompleteLoginAccountResponse,
+    experimental=True,
+    listed=False,
 )
 LOGOUT: Final = ClientRequest(
     "account/logout", type(None), account.LogoutAccountResponse, lane=ACCOUNT
@@ -229,7 +241,7 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("account/bedrock/discover", lane=ACCOUNT_SHARED, experimental=True),
     ClientRequest("account/bedrock/setup", lane=ACCOUNT, experimental=True),
     ClientRequest("account/bedrock/checkGovCloudRequirements", lane=ACCOUNT, experimental=True),
-    ClientRequest("account/login/cancel", lane=ACCOUNT),
+    LOGIN_CANCEL,
     LOGOUT,
     ClientRequest("account/rateLimits/read"),
     ClientRequest("account/rateLimitResetCredit/consume", lane=ACCOUNT),
@@ -366,3 +378,6 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
     ServerNotification("windowsSandbox/setupCompleted"),
     LOGIN_COMPLETED,
 )
+
+SERVED_BESIDE: Final[tuple[ClientRequest[Any, Any], ...]] = (LOGIN_COMPLETE, *legacy.REQUESTS)
+"""What is answered beside the contract: requests of ours, and those of an older dialect."""

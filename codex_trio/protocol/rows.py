@@ -53,6 +53,7 @@ class ClientRequest(Generic[P, R]):
         experimental: answered only after ``capabilities.experimentalApi``.
         experimental_part: names the part of some params that needs that capability.
         handshake: this request opens the connection, every other one needs it open.
+        listed: named when somebody asks for what we do not know; the contract's own are.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ClientRequest(Generic[P, R]):
     experimental: bool = False
     experimental_part: Callable[[P], str | None] | None = None
     handshake: bool = False
+    listed: bool = True
 
     def reserved(self, params: P) -> str | None:
         """Name what of this request is experimental, if anything is."""

@@ -208,7 +208,7 @@ def _tagged_union(kind: Any) -> Hook:
 def _plain_fields(cls: Any) -> Callable[[Any], Any]:
     fields = {
         field.name: override(
-            rename=camel(field.name), omit_if_default=field.metadata == LEFT_OUT
+            rename=camel(field.name), omit_if_default=field.metadata.keys() >= LEFT_OUT.keys()
         )
         for field in _fields(cls)
     }

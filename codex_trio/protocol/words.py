@@ -9,6 +9,9 @@ from attrs import define
 LEFT_OUT: Final = {"codex_trio.left_out": True}
 """Metadata of a field that is left out of a message, instead of being written as null."""
 
+OURS: Final = {**LEFT_OUT, "codex_trio.ours": True}
+"""Metadata of a field that the original does not have: it is left out unless it is asked for."""
+
 
 @define(frozen=True)
 class Tagged:

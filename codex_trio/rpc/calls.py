@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from codex_trio.protocol.codec import RequestId
     from codex_trio.protocol.rows import ClientRequest
     from codex_trio.rpc.client import Client
+    from codex_trio.rpc.lanes import Place
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -36,6 +37,7 @@ class Call(Generic[P]):
     row: ClientRequest[P, Any]
     params: P = attrs.field(repr=False)
     client: Client
+    place: Place | None = attrs.field(default=None, init=False)
     replied: bool = attrs.field(default=False, init=False)
 
     def reply(self, result: object) -> None:
@@ -52,6 +54,14 @@ class Call(Generic[P]):
         message = codec.encode_response(self.id, result)
         self.replied = True
         self.client.say(message)
+
+    def leave_lane(self) -> None:
+        """Let the next request of the lane in while this one goes on.
+
+        For a handler that has done what has to be done in order, and waits for the world now.
+        """
+        if self.place is not None:
+            self.place.leave()
 
 
 def serves(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -11,6 +12,8 @@ import trio
 from codex_trio.protocol import codec
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from codex_trio.protocol.rows import ServerNotification
 
 _MANY: Final = 64 * 2**10  # bytes in the outbox from which on it pays to make them compact
@@ -46,8 +49,37 @@ class Client:
     initialized: bool = attrs.field(default=False, init=False)
     experimental: bool = attrs.field(default=False, init=False)
     opted_out: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    originator: str = attrs.field(default="", init=False)
+    """The program on whose behalf we act for this client."""
+    user_agent: str = attrs.field(default="", init=False)
+    """What we call ourselves when we do."""
+    speaks_v1: bool = attrs.field(default=False, init=False)
+    """Whether it has spoken the older dialect, so that it is told news in that, too."""
+    _hung_up: bool = attrs.field(default=False, init=False)
+    _asides: set[trio.CancelScope] = attrs.field(factory=set, init=False)
     _unread: int = attrs.field(default=0, init=False)  # bytes in the outbox
     _taken: trio.Event = attrs.field(factory=trio.Event, init=False)  # set when it shrinks
+
+    @contextmanager
+    def until_hang_up(self) -> Generator[trio.CancelScope]:
+        """Cut the block when the client ends its side: nobody else is waiting for it.
+
+        Other requests in flight have their time to be answered.
+        """
+        with trio.CancelScope() as scope:
+            self._asides.add(scope)
+            if self._hung_up:
+                scope.cancel(reason="the client has hung up")
+            try:
+                yield scope
+            finally:
+                self._asides.discard(scope)
+
+    def hang_up(self) -> None:
+        """Note that the client has ended its side; for the reader."""
+        self._hung_up = True
+        for scope in self._asides:
+            scope.cancel(reason="the client has hung up")
 
     def say(self, message: bytes) -> None:
         """Queue an encoded message; a client that is leaving takes everything."""

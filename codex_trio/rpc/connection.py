@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import traceback
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -61,12 +61,17 @@ class Switchboard:
             client.end_within(grace)
 
 
-async def serve_connection(wire: Wire, board: Switchboard) -> None:
+async def serve_connection(
+    wire: Wire, board: Switchboard, last_words: Callable[[], Awaitable[None]] | None = None
+) -> None:
     """Serve one client until it hangs up or stops listening; closes the wire.
 
     The client ends its side: requests in flight have ``board.grace`` seconds, what is queued is
     sent meanwhile, and the call returns. The client stops reading: everything is cancelled, and
     the call returns. The call is cancelled: what is not sent yet is dropped.
+
+    ``last_words`` is awaited when the client has hung up and all of its requests are answered:
+    what it makes others say still reaches the client.
     """
     outbox, outgoing = trio.open_memory_channel[bytes](math.inf)  # see Client
     with trio.CancelScope() as connection:  # noqa: ASYNC912 - the nursery waits
@@ -79,6 +84,8 @@ async def serve_connection(wire: Wire, board: Switchboard) -> None:
                     if board.closing:
                         client.listening.cancel(reason="the server hangs up")
                     await Reader(client, board).read(wire)
+                    if last_words is not None:
+                        await last_words()
         except* trio.BrokenResourceError:
             log.debug("the client has stopped listening")
 
@@ -129,6 +136,7 @@ class Reader:
                     await self._client.wait_read()
             # Nothing will be answered any more, but everything can still be heard.
             self._board.router.hang_up(self._client)
+            self._client.hang_up()
             self._client.end_within(self._board.grace)
 
     def _take(self, line: bytes, handlers: trio.Nursery) -> None:
@@ -170,6 +178,7 @@ class Reader:
             self._client.say(codec.encode_failure(request.id, error))
             return
         place, answer = self._join(call), None
+        call.place = place
         if place is None or place.admitted:
             answer = self._answer(call)
         if isinstance(answer, bytes):
@@ -185,7 +194,8 @@ class Reader:
         """
         row = self._board.table.get(request.method)
         if row is None:
-            raise InvalidParamsError(unknown_name(request.method, self._board.table))
+            known = [name for name, row in self._board.table.items() if row.listed]
+            raise InvalidParamsError(unknown_name(request.method, known))
         params = None if row.params is None else codec.decode_params(row.params, request.params)
         return Call(request.id, row, params, self._client)
 

@@ -20,6 +20,7 @@ class Place:
     _key: Hashable
     shared: bool
     admitted: bool = attrs.field(default=False, init=False)
+    _left: bool = attrs.field(default=False, init=False)
     _called: trio.Event | None = attrs.field(default=None, init=False)
 
     async def wait_admitted(self) -> None:
@@ -35,8 +36,10 @@ class Place:
             self._called.set()
 
     def leave(self) -> None:
-        """Let the next one in, or give up waiting."""
-        self._lanes.leave(self._key, self)
+        """Let the next one in, or give up waiting; the second time does nothing."""
+        if not self._left:
+            self._left = True
+            self._lanes.leave(self._key, self)
 
 
 @attrs.define(eq=False)

@@ -14,7 +14,7 @@ from codex_trio.errors import AnswerError, ClientGoneError, InvalidParamsError, 
 from codex_trio.protocol import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Callable, Collection, Generator
 
     from codex_trio.protocol.codec import RequestId
     from codex_trio.protocol.rows import ServerNotification, ServerRequest
@@ -71,15 +71,20 @@ class Router:
             del self._clients[client]
             self.hang_up(client)
 
-    def broadcast(self, row: ServerNotification[P], params: P) -> None:
-        """Tell every client whose connection is open.
+    def broadcast(
+        self,
+        row: ServerNotification[P],
+        params: P,
+        to: Callable[[Client], bool] = lambda _: True,
+    ) -> None:
+        """Tell every client whose connection is open, or those of them whom it is meant for.
 
         It never waits, so that neither a client that does not read nor a cancellation keeps
         news from the others. A client that lets too much of it pile up is cut off.
         """
         message = codec.encode_notification(row, params)
         for client in self._clients:
-            if client.initialized and client.hears(row):
+            if client.initialized and client.hears(row) and to(client):
                 client.say(message)
                 client.cut_if_too_slow()
 
