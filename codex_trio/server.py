@@ -6,10 +6,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import attrs
+import trio
 
 from codex_trio.account.auth import Auth
+from codex_trio.account.legacy import LegacyAccountMethods
+from codex_trio.account.login import LoginDesk
 from codex_trio.account.methods import AccountMethods
+from codex_trio.account.news import AccountNews
+from codex_trio.account.oauth import Issuer
+from codex_trio.account.signing import Signing
 from codex_trio.account.storage import open_store
+from codex_trio.groups import out_of_groups
 from codex_trio.handshake import Handshake
 from codex_trio.protocol import methods
 from codex_trio.rpc.calls import handlers_of
@@ -17,13 +24,14 @@ from codex_trio.rpc.connection import Switchboard, serve_connection
 from codex_trio.rpc.router import Router
 from codex_trio.settings import Settings, load_settings
 from codex_trio.transport.stdio import open_stdio
+from codex_trio.upstream import Upstream, open_upstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from codex_trio.wire import Wire
 
-_TABLE: Final = {row.name: row for row in methods.CLIENT_REQUESTS}
+_TABLE: Final = {row.name: row for row in (*methods.CLIENT_REQUESTS, *methods.SERVED_BESIDE)}
 
 
 @attrs.define(eq=False)
@@ -34,14 +42,18 @@ class Server:
     """
 
     settings: Settings
+    _nursery: trio.Nursery
     _board: Switchboard
+    _desk: LoginDesk
 
-    async def serve(self, wire: Wire) -> None:
+    async def serve(self, wire: Wire, *, sole: bool = False) -> None:
         """Serve one client over a wire until it hangs up; closes the wire.
 
-        A cancelled call drops what has not been sent, and ends the client's requests.
+        A ``sole`` client is the only one that there will be: when it hangs up, a sign-in that
+        is under way ends, and it is told so if it still listens. A cancelled call drops what
+        has not been sent, and ends the client's requests.
         """
-        await serve_connection(wire, self._board)
+        await serve_connection(wire, self._board, self._desk.close if sole else None)
 
     @property
     def hung_up(self) -> bool:
@@ -51,22 +63,39 @@ class Server:
     def hang_up(self, grace: float | None = None) -> None:
         """Listen to no client any more, so that every ``serve`` ends soon.
 
-        What is in flight has ``grace`` seconds, those of the settings by default.
+        A sign-in that is under way ends first, and clients are told so. What is in flight has
+        ``grace`` seconds, those of the settings by default.
         """
-        self._board.hang_up(self.settings.grace if grace is None else grace)
+        self._board.closing = True
+        self._nursery.start_soon(
+            self._hang_up, self.settings.grace if grace is None else grace, name="hang up"
+        )
+
+    async def _hang_up(self, grace: float) -> None:
+        latest = trio.current_time() + grace
+        with trio.move_on_at(latest):
+            await self._desk.close()
+        self._board.hang_up(max(0.0, latest - trio.current_time()))
 
 
 @asynccontextmanager
 async def open_server(settings: Settings | None = None) -> AsyncGenerator[Server]:
-    """Run a server within the block.
+    """Run a server within the block; end your ``Server.serve`` calls before it.
 
     Without settings the environment and ``config.toml`` are read, which may raise
-    ``SettingsError``. The server has no task of its own; end your ``Server.serve`` calls
-    before the block.
+    ``SettingsError``. Leaving the block ends a sign-in that is under way, and leaves no task,
+    port or connection; so does a cancellation.
     """
     if settings is None:
         settings = load_settings()
-    yield Server(settings, _open_scope(settings))
+    with out_of_groups(1):
+        async with open_upstream(settings) as upstream, trio.open_nursery() as nursery:
+            server = _build(settings, nursery, upstream)
+            try:
+                yield server
+                await server._desk.close()
+            finally:
+                nursery.cancel_scope.cancel(reason="the server's block is left")
 
 
 async def serve_stdio(settings: Settings | None = None) -> None:
@@ -77,13 +106,21 @@ async def serve_stdio(settings: Settings | None = None) -> None:
     """
     async with open_server(settings) as server:
         async with open_stdio(server.settings.max_message) as wire:
-            await server.serve(wire)
+            await server.serve(wire, sole=True)
 
 
-def _open_scope(settings: Settings) -> Switchboard:
-    """Build what belongs to one account: identity, handlers, lanes, and who watches it."""
+def _build(settings: Settings, nursery: trio.Nursery, upstream: Upstream) -> Server:
+    """Build what belongs to one account: identity, desk, handlers, and who watches it."""
     router = Router()
     auth = Auth(open_store(settings), settings.forced_login_method)
     auth.load()
-    families = [Handshake(settings), AccountMethods(settings, auth, router)]
-    return Switchboard(_TABLE, handlers_of(families), settings.grace, router)
+    desk = LoginDesk(nursery, auth)
+    news = AccountNews(auth, router)
+    signing = Signing(settings, auth, desk, Issuer(settings, upstream))
+    families = [
+        Handshake(settings),
+        AccountMethods(settings, auth, desk, signing, news),
+        LegacyAccountMethods(signing, desk, news),
+    ]
+    board = Switchboard(_TABLE, handlers_of(families), settings.grace, router)
+    return Server(settings, nursery, board, desk)

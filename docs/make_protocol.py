@@ -41,6 +41,14 @@ A line that is no message at all cannot be answered: it is logged on standard er
 connection goes on.
 """
 
+BESIDE = """
+## Requests beside the contract
+
+`account/login/complete` is ours. The others are the dialect of release 0.92.0, for clients of
+that age; what they cause is told by `loginChatGptComplete` and `authStatusChange` to those who
+have spoken it.
+"""
+
 
 def words(kind: Any) -> str:
     if kind is None:
@@ -79,6 +87,16 @@ def page() -> str:
         ]
         for row in methods.CLIENT_REQUESTS
     ]
+    beside = [
+        [
+            f"`{row.name}`",
+            yes(row.experimental),
+            lane(row.lane),
+            words(row.params),
+            words(row.result),
+        ]
+        for row in methods.SERVED_BESIDE
+    ]
     questions = [
         [f"`{row.name}`", yes(row.experimental), words(row.params), words(row.result)]
         for row in methods.SERVER_REQUESTS
@@ -91,6 +109,8 @@ def page() -> str:
         HEAD,
         "## Requests of the client\n",
         table(["method", "served", "experimental", "lane", "params", "result"], requests),
+        BESIDE,
+        table(["method", "experimental", "lane", "params", "result"], beside),
         "\n## Notifications of the client\n",
         table(["method"], [[f"`{row.name}`"] for row in methods.CLIENT_NOTIFICATIONS]),
         "\n## Requests of the server\n\nNone of them is asked yet.\n",

@@ -249,6 +249,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 LATER: list[Any] = [
+    "h11",
     "httpx",
     "trio_websocket",
     "tomlkit",

@@ -24,11 +24,16 @@ BELOW = {
     "settings": {"errors", "config"},
     "user_agent": set(),
     "logs": set(),
+    "groups": set(),
+    "urls": set(),
+    "httpd": {"urls"},
+    "trust": {"errors", "settings"},
+    "upstream": {"errors", "settings", "trust", "urls"},
     "protocol": {"errors", "faults"},
     "transport": LEAVES,
     "rpc": LEAVES | {"faults", "protocol"},
     "handshake": LEAVES | {"settings", "protocol", "rpc", "user_agent"},
-    "account": LEAVES | {"settings", "protocol", "rpc"},
+    "account": LEAVES | {"settings", "protocol", "rpc", "httpd", "upstream", "urls"},
 }
 TOP = {"__init__", "__main__", "arguments", "demo", "server", "testing"}
 NOT_FOR_WORDS = {"trio", "httpx"}

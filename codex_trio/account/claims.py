@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import orjson
 from attrs import frozen
 
 from codex_trio.protocol.account import PlanType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _AUTH: Final = "https://api.openai.com/auth"
 _PROFILE: Final = "https://api.openai.com/profile"
@@ -41,6 +44,28 @@ def read_claims(token: str) -> Claims:
     Raises:
         InvalidTokenError: it is no token.
     """
+    claims = _read_payload(token)
+    auth, profile = _object(claims, _AUTH), _object(claims, _PROFILE)
+    plan = _text(auth, "chatgpt_plan_type")
+    return Claims(
+        email=_first(_text(claims, "email"), _text(profile, "email")),
+        plan=None if plan is None else plan_type(plan),
+        account_id=_text(auth, "chatgpt_account_id"),
+    )
+
+
+def read_auth_claim(token: str) -> Mapping[str, Any]:
+    """Read what the issuer says of a token beside the standard claims; nothing if it cannot be.
+
+    None of it has been checked for its type.
+    """
+    try:
+        return _object(_read_payload(token), _AUTH)
+    except InvalidTokenError:
+        return {}
+
+
+def _read_payload(token: str) -> dict[str, Any]:
     parts = token.split(".")
     if len(parts) < 3 or not all(parts[:3]):
         raise InvalidTokenError("invalid ID token format")
@@ -57,13 +82,7 @@ def read_claims(token: str) -> Claims:
         raise InvalidTokenError("invalid ID token payload") from None
     if not isinstance(claims, dict):
         raise InvalidTokenError("invalid ID token payload")
-    auth, profile = _object(claims, _AUTH), _object(claims, _PROFILE)
-    plan = _text(auth, "chatgpt_plan_type")
-    return Claims(
-        email=_first(_text(claims, "email"), _text(profile, "email")),
-        plan=None if plan is None else plan_type(plan),
-        account_id=_text(auth, "chatgpt_account_id"),
-    )
+    return claims
 
 
 def plan_type(raw: str) -> PlanType:

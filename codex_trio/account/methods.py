@@ -2,68 +2,107 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
-from codex_trio.account.credentials import Credentials
-from codex_trio.errors import RpcError, StoreError
+from codex_trio.account.browser import BrowserLogin
+from codex_trio.account.login_id import parse_login_id
+from codex_trio.errors import LoginError, RpcError
 from codex_trio.protocol import account as words
 from codex_trio.protocol import methods
 from codex_trio.rpc.calls import Call, serves
+from codex_trio.urls import query_of
 
 if TYPE_CHECKING:
     from codex_trio.account.auth import Auth
-    from codex_trio.rpc.router import Router
+    from codex_trio.account.device_code import DeviceCodeLogin
+    from codex_trio.account.login import Attempt, LoginDesk, Outcome
+    from codex_trio.account.news import AccountNews
+    from codex_trio.account.signing import Signing
     from codex_trio.settings import Settings
 
 
 @attrs.define(eq=False)
 class AccountMethods:
-    """Answers for one account scope; tells all who watch it what has changed."""
+    """Answers for one account scope."""
 
     _settings: Settings
     _auth: Auth
-    _router: Router
+    _desk: LoginDesk
+    _signing: Signing
+    _news: AccountNews
 
     @serves(methods.LOGIN_START)
     async def login_start(self, call: Call[words.LoginAccountParams]) -> None:
-        """Sign in."""
+        """Sign in, or begin to; answered when that has begun."""
         match call.params:
             case words.ApiKeyLoginAccountParams(api_key=api_key):
-                await self._login_with_api_key(call, api_key)
+                await self._signing.in_with_api_key(api_key)
+                # No checkpoint from where the key is stored: everybody is told, even if the
+                # one who brought it has left.
+                call.reply(words.ApiKeyLoginAccountResponse())
+                self._news.completed(None, None)
+            case words.ChatgptLoginAccountParams() as wishes:
+                brand = wishes.app_brand or "codex"
+                await self._signing.in_through_browser(
+                    call,
+                    partial(_show_browser_login, call),
+                    self._tell,
+                    brand if wishes.use_hosted_login_success_page else None,
+                )
+            case words.ChatgptDeviceCodeLoginAccountParams():
+                await self._signing.in_with_device_code(
+                    call, partial(_show_device_code, call), self._tell
+                )
             case other:
                 raise RpcError.not_served(f"{call.row.name}.{other.type}")
 
-    async def _login_with_api_key(
-        self, call: Call[words.LoginAccountParams], api_key: str
-    ) -> None:
-        if self._settings.forced_login_method == "chatgpt":
-            raise RpcError.invalid_request(
-                "API key login is disabled. Use ChatGPT login instead."
-            )
+    @serves(methods.LOGIN_CANCEL)
+    async def login_cancel(self, call: Call[words.CancelLoginAccountParams]) -> None:
+        """Give up a sign-in; answered when nothing of it is left."""
+        attempt = self._find(call.params.login_id)
+        if attempt is None:
+            call.reply(words.CancelLoginAccountResponse(status="notFound"))
+            return
+        answer = words.CancelLoginAccountResponse(status="canceled")
+        attempt.before_outcome(lambda _: call.reply(answer))
+        attempt.cut()
+        await attempt.ended.wait()
+
+    @serves(methods.LOGIN_COMPLETE)
+    async def login_complete(self, call: Call[words.CompleteLoginAccountParams]) -> None:
+        """Finish a sign-in with the URL to which a browser elsewhere was redirected.
+
+        Whichever redirect is the first, this one or one that reaches the callback, decides it.
+        """
+        attempt = self._find(call.params.login_id)
+        if attempt is None or not isinstance(attempt.login, BrowserLogin):
+            raise RpcError.invalid_request("no login through a browser has this id")
+        parameters = query_of(call.params.redirect_url)
+        if not attempt.login.knows(parameters):
+            raise RpcError.invalid_request("State mismatch")
+
+        def answer(outcome: Outcome) -> None:
+            if outcome is None:
+                call.reply(words.CompleteLoginAccountResponse())
+
+        attempt.before_outcome(answer)
         try:
-            await self._auth.sign_in(Credentials.of_api_key(api_key))
-        except StoreError as error:
-            raise RpcError.internal(f"failed to save api key: {error}") from None
-        # No checkpoint from here on: once the key is stored everybody is told, even if the one
-        # who brought it has left.
-        call.reply(words.ApiKeyLoginAccountResponse())
-        self._router.broadcast(
-            methods.LOGIN_COMPLETED,
-            words.AccountLoginCompletedNotification(login_id=None, success=True, error=None),
-        )
-        self._announce()
+            await attempt.login.conclude(parameters)
+        except LoginError as error:
+            raise RpcError.invalid_request(str(error)) from None
 
     @serves(methods.LOGOUT)
     async def logout(self, call: Call[None]) -> None:
         """Sign out, whoever was signed in."""
+        former = await self._signing.out(call)
         try:
-            await self._auth.sign_out()
-        except StoreError as error:
-            raise RpcError.internal(f"logout failed: {error}") from None
-        call.reply(words.LogoutAccountResponse())
-        self._announce()
+            await self._signing.revoke(call, former)
+        finally:
+            call.reply(words.LogoutAccountResponse())
+            self._news.changed()
 
     @serves(methods.ACCOUNT_READ)
     def read(self, call: Call[words.GetAccountParams]) -> words.GetAccountResponse:
@@ -98,12 +137,32 @@ class AccountMethods:
         claims = current.tokens.claims
         return words.ChatgptAccount(email=claims.email, plan_type=claims.plan or "unknown")
 
-    def _announce(self) -> None:
-        current = self._auth.current
-        plan = current.tokens.claims.plan if current is not None and current.tokens else None
-        self._router.broadcast(
-            methods.ACCOUNT_UPDATED,
-            words.AccountUpdatedNotification(
-                auth_mode=None if current is None else current.mode, plan_type=plan
-            ),
+    def _find(self, text: str) -> Attempt | None:
+        login_id = parse_login_id(text)
+        if login_id is None:
+            raise RpcError.invalid_request(f"invalid login id: {text}")
+        return self._desk.find(login_id)
+
+    def _tell(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._news.completed(attempt.id, outcome)
+
+
+def _show_browser_login(
+    call: Call[words.LoginAccountParams], attempt: Attempt, login: BrowserLogin
+) -> None:
+    call.reply(words.ChatgptLoginAccountResponse(login_id=attempt.id, auth_url=login.auth_url))
+
+
+def _show_device_code(
+    call: Call[words.LoginAccountParams], attempt: Attempt, login: DeviceCodeLogin
+) -> None:
+    more = call.client.experimental
+    call.reply(
+        words.ChatgptDeviceCodeLoginAccountResponse(
+            login_id=attempt.id,
+            verification_url=login.code.verification_url,
+            user_code=login.code.user_code,
+            expires_at=login.expires_at if more else None,
+            interval=int(login.interval) if more else None,
         )
+    )

@@ -1,0 +1,168 @@
+"""The port of the login callback: which one is free, and who has those that are not."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import trio
+
+from codex_trio.errors import CodexTrioError, os_error_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codex_trio.account.login import GiveWay
+
+_LOOPBACK: Final = "127.0.0.1"
+_ANSWER_PATIENCE: Final = 0.3  # seconds; who signs people in answers at once
+_LEAVE_PATIENCE: Final = 2.0  # seconds that who has said so has to free its port
+_RETRY: Final = 0.01
+
+
+@attrs.frozen(kw_only=True)
+class Holder:
+    """A process that listens on a port."""
+
+    pid: int
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class TakenPort:
+    """A port that could not be had, and whose it is if that can be known."""
+
+    port: int
+    reason: str
+    holder: Holder | None = None
+
+    def __str__(self) -> str:
+        if self.holder is None:
+            return self.reason
+        return f"{self.reason} by {self.holder.name} (process {self.holder.pid})"
+
+
+class PortsTakenError(CodexTrioError):
+    """None of the ports of the login callback could be had."""
+
+    def __init__(self, taken: Sequence[TakenPort]) -> None:
+        super().__init__(str(taken[-1]))
+        self.taken = tuple(taken)
+
+
+async def open_callback_listener(
+    ports: Sequence[int], give_way: GiveWay, *, cancel_other_login: bool
+) -> trio.SocketListener:
+    """Listen on the first of some ports on 127.0.0.1 that is free or can be made so.
+
+    Whoever of ours has one gives way. Another Codex process is asked to, with the original's
+    ``GET /cancel``, if ``cancel_other_login`` says so. Whoever else has one keeps it, and is
+    not waited for. A cancelled call holds no port.
+
+    Raises:
+        PortsTakenError: none of them could be had.
+    """
+    taken = []
+    for port in ports:
+        try:
+            return await _listen(port)
+        except OSError as error:
+            failure = error
+        if failure.errno == errno.EADDRINUSE and await _make_free(
+            port, give_way, cancel_other_login=cancel_other_login
+        ):
+            try:
+                return await _listen(port)
+            except OSError as error:  # somebody was faster
+                failure = error
+        taken.append(await _describe(port, failure))
+    raise PortsTakenError(taken)
+
+
+async def _listen(port: int) -> trio.SocketListener:
+    (listener,) = await trio.open_tcp_listeners(port, host=_LOOPBACK)
+    return listener
+
+
+async def _make_free(port: int, give_way: GiveWay, *, cancel_other_login: bool) -> bool:
+    """Have whoever signs in on a port give up; true when it is free now."""
+    if await give_way(port):
+        return True
+    if not cancel_other_login or not await _ask_to_cancel(port):
+        return False
+    with trio.move_on_after(_LEAVE_PATIENCE):
+        while not await _is_free(port):  # noqa: ASYNC110 - it says nothing when it leaves
+            await trio.sleep(_RETRY)
+        return True
+    return False
+
+
+async def _is_free(port: int) -> bool:
+    try:
+        listener = await _listen(port)
+    except OSError:
+        return False
+    await listener.aclose()
+    return True
+
+
+async def _ask_to_cancel(port: int) -> bool:
+    """Ask another Codex process to give up its login; true when it says that it has."""
+    request = f"GET /cancel HTTP/1.1\r\nHost: {_LOOPBACK}:{port}\r\nConnection: close\r\n\r\n"
+    answer = b""
+    with trio.move_on_after(_ANSWER_PATIENCE):
+        try:
+            async with await trio.open_tcp_stream(_LOOPBACK, port) as stream:
+                await stream.send_all(request.encode("ascii"))
+                while len(answer) < 4096 and (chunk := await stream.receive_some(4096)):
+                    answer += chunk
+        except (OSError, trio.BrokenResourceError):
+            pass
+    return answer.startswith(b"HTTP/1.1 200") and b"Login cancelled" in answer
+
+
+async def _describe(port: int, error: OSError) -> TakenPort:
+    if error.errno != errno.EADDRINUSE:
+        reason = f"Port {_LOOPBACK}:{port} cannot be used: {os_error_text(error)}"
+        return TakenPort(port=port, reason=reason)
+    return TakenPort(
+        port=port,
+        reason=f"Port {_LOOPBACK}:{port} is already in use",
+        holder=await trio.to_thread.run_sync(find_holder, port),
+    )
+
+
+def find_holder(port: int) -> Holder | None:
+    """Find who listens on a port of 127.0.0.1; None when the system does not say. Blocks.
+
+    Linux says it of one's own processes, and of everybody's to root.
+    """
+    inode = _find_listening_inode(port)
+    if inode is None:
+        return None
+    wanted = f"socket:[{inode}]"
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(entry) == wanted for entry in os.scandir(process / "fd")):
+                name = (process / "comm").read_text(encoding="utf-8", errors="replace")
+                return Holder(pid=int(process.name), name=name.strip())
+        except OSError:
+            continue  # not ours to look into, or it has ended
+    return None
+
+
+def _find_listening_inode(port: int) -> str | None:
+    try:
+        table = Path("/proc/net/tcp").read_text(encoding="ascii")
+    except OSError:
+        return None
+    for line in table.splitlines()[1:]:
+        _, local, _, state, *rest = line.split()
+        address, _, number = local.partition(":")
+        # 0A is LISTEN; an address of zeros is any, 127.0.0.1 included.
+        if int(number, 16) == port and state == "0A" and address in ("0100007F", "00000000"):
+            return rest[5]
+    return None
