@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.10.14"
@@ -20,6 +22,9 @@ TRIO_RULES = (
     "--disable=ASYNC106,ASYNC114,ASYNC127,ASYNC910,ASYNC911",
     "--transform-async-generator-decorators=as_safe_channel",
 )
+
+ACP = "@agentclientprotocol/codex-acp@2.6.0"
+NPM_FLAGS = ("--no-audit", "--no-fund", "--loglevel=error")
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -55,7 +60,12 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def clients(session: nox.Session) -> None:
     """Let unmodified clients of the genuine server work with ours."""
-    install(session, "test")
+    install(session, "clients")
+    folder = Path(session.create_tmp(), "npm")
+    # Its optional part is the genuine server, which it gets to do without.
+    session.run("npm", "install", f"--prefix={folder}", "--omit=optional", *NPM_FLAGS, ACP)
+    bridge = folder / "node_modules/@agentclientprotocol/codex-acp/dist/index.js"
+    session.env["CODEX_TRIO_ACP"] = str(bridge.resolve())
     session.run("pytest", "tests/clients", "-m", "clients", *session.posargs)
 
 
@@ -70,7 +80,7 @@ def parity(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; without arguments, require that they cover every branch."""
     install(session, "test")
-    chosen = session.posargs or ["-m", "not clients and not parity"]
+    chosen = session.posargs or ["-m", "not browser and not clients and not parity"]
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *chosen)
     if not session.posargs:
@@ -82,7 +92,17 @@ def tests(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests against the oldest dependencies that we claim to support."""
     session.install("-e.", "--group=test", "--resolution=lowest-direct")
-    session.run("pytest", "-m", "not clients and not parity", *session.posargs)
+    session.run("pytest", "-m", "not browser and not clients and not parity", *session.posargs)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """Sign in with a real Chromium, which must be installed, and look at the pages.
+
+    `nox -s browser -- --screenshots DIR` keeps what it showed.
+    """
+    install(session, "browser")
+    session.run("pytest", "tests/browser", "-m", "browser", *session.posargs)
 
 
 @nox.session(default=False)

@@ -16,8 +16,8 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
@@ -25,6 +25,7 @@ import orjson
 import trio
 
 from codex_trio.errors import ClientGoneError, RpcError
+from codex_trio.groups import out_of_groups
 from codex_trio.server import Server, open_server
 from codex_trio.settings import Settings
 from codex_trio.transport.memory import memory_wire_pair
@@ -223,24 +224,6 @@ class _Inbox:
             await self._changed.park()
 
 
-@contextmanager
-def _out_of_groups(nurseries: int) -> Generator[None]:
-    """Let an exception of a block leave the nurseries around it without their groups.
-
-    The nurseries are ours, so their groups would be a surprise to the block's owner. A group
-    of the owner's stays one: exactly as many are taken off as there are nurseries.
-    """
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        for _ in range(nurseries):
-            if not isinstance(error, BaseExceptionGroup) or len(error.exceptions) > 1:
-                raise
-            (error,) = error.exceptions
-        raise error from error.__cause__  # noqa: ASYNC123 - the groups were ours
-
-
 @asynccontextmanager
 async def open_client(wire: Wire, watch: Watcher | None = None) -> AsyncGenerator[WireClient]:
     """Speak to a server over a wire; leaving the block hangs up.
@@ -250,7 +233,7 @@ async def open_client(wire: Wire, watch: Watcher | None = None) -> AsyncGenerato
     """
     outbox, outgoing = trio.open_memory_channel[bytes](0)
     client = WireClient(wire, outbox, watch)
-    with _out_of_groups(2):
+    with out_of_groups(2):
         async with wire, trio.open_nursery() as listener:
             listener.start_soon(client._listen)
             async with trio.open_nursery() as speaker:
@@ -266,7 +249,7 @@ async def open_client(wire: Wire, watch: Watcher | None = None) -> AsyncGenerato
 async def connect(server: Server, watch: Watcher | None = None) -> AsyncGenerator[WireClient]:
     """Connect to a server in this process; leaving the block hangs up and waits for its end."""
     ours, theirs = memory_wire_pair()
-    with _out_of_groups(1):
+    with out_of_groups(1):
         async with trio.open_nursery() as nursery:
             # What the client says waits in the wire until it is served.
             nursery.start_soon(server.serve, theirs)  # noqa: ASYNC113 - see above

@@ -1,0 +1,99 @@
+"""A stand-in in a process of its own, for tests that know nothing of Trio."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_PATIENCE: Final = 30.0
+
+
+@attrs.frozen
+class StandInProcess:
+    """A stand-in that is running; made by ``spawn_stand_in``. Its methods block.
+
+    Args:
+        url: where it is, without a slash at the end.
+        environ: what leads a server there, the genuine one too.
+        config: what such a server needs in its ``config.toml`` besides.
+    """
+
+    url: str
+    environ: dict[str, str]
+    config: str
+
+    def requests(self) -> list[dict[str, Any]]:
+        """List what arrived: method, path, query, headers, body, at, and the body's fields."""
+        requests: list[dict[str, Any]] = self._ask("requests")["requests"]
+        return requests
+
+    def script(self, words: dict[str, Any]) -> None:
+        """Tell it what to do; what is not named stays as it is.
+
+        The names are those of ``StandIn``: ``user``, ``denial``, ``device`` and ``account``.
+        Besides, ``faults`` is a list such as ``[{"path": "/oauth/token", "status": 503}]``.
+
+        Raises:
+            ValueError: it does not understand that, and nothing has changed.
+        """
+        self._ask("script", words)
+
+    def approve_device(self, user_code: str) -> None:
+        """Be the user who types the code of a device.
+
+        Raises:
+            ValueError: no device waits with this code.
+        """
+        self._ask("approve-device", {"user_code": user_code})
+
+    def reset(self) -> None:
+        """Let it forget everything: what was told, asked, granted and still to go wrong."""
+        self._ask("reset", {})
+
+    def _ask(self, what: str, words: dict[str, Any] | None = None) -> dict[str, Any]:
+        from urllib import error, request  # few need this, and it takes long to load
+
+        data = None if words is None else json.dumps(words).encode()
+        asked = request.Request(
+            f"{self.url}/stand-in/{what}", data, {"Content-Type": "application/json"}
+        )
+        direct = request.build_opener(request.ProxyHandler({}))
+        try:
+            with direct.open(asked, timeout=_PATIENCE) as response:
+                answer: dict[str, Any] = json.load(response)
+        except error.HTTPError as refusal:
+            with refusal:
+                raise ValueError(json.load(refusal)["detail"]) from None
+        return answer
+
+
+@contextmanager
+def spawn_stand_in() -> Generator[StandInProcess]:
+    """Run a stand-in as a child within the block; it does not outlive us, however we end.
+
+    Its user approves until it is told otherwise.
+
+    Raises:
+        OSError: it does not start; standard error says why.
+    """
+    command = [sys.executable, "-m", "codex_trio", "stand-in", "--until-eof"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0) as child:
+        try:
+            assert child.stdout is not None
+            line = child.stdout.readline()
+            if not line:
+                raise ChildProcessError("the stand-in does not start")
+            stand_in = StandInProcess(**json.loads(line))
+            stand_in.script({"user": "approve"})
+            yield stand_in
+        finally:
+            child.terminate()
