@@ -33,6 +33,10 @@ def main() -> None:
             from codex_trio.demo import run_demo
 
             trio.run(run_demo, not arguments.no_colour and sys.stdout.isatty())
+        elif arguments.command == "stand-in":
+            from codex_trio.testing.command import run_stand_in
+
+            trio.run(run_stand_in, arguments.port, arguments.until_eof)
         else:
             trio.run(serve, load_settings(arguments.config))
     except SettingsError as error:
@@ -56,7 +60,7 @@ async def serve(settings: Settings) -> None:
     async with open_server(settings) as server, open_stdio(settings.max_message) as wire:
         async with trio.open_nursery() as nursery:
             await nursery.start(watch_signals, server, nursery.cancel_scope)
-            await server.serve(wire)
+            await server.serve(wire, sole=True)
             nursery.cancel_scope.cancel(reason="the client has hung up")
 
 

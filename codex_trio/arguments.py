@@ -30,8 +30,8 @@ _WITHOUT_EFFECT: Final = {
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line.
 
-    Returns a namespace with ``command`` (``app-server`` or ``demo``) and ``config``, the
-    overrides in the order in which they were given.
+    Returns a namespace with ``command`` (``app-server``, ``demo`` or ``stand-in``) and
+    ``config``, the overrides in the order in which they were given.
 
     Raises:
         SystemExit: with 2 when the command line cannot be understood, with 0 after
@@ -86,6 +86,19 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     demo.add_argument("--no-colour", action="store_true", help="plain text, also on a terminal")
+    stand_in = commands.add_parser(
+        "stand-in",
+        help="stand in for OpenAI's hosts, for tests",
+        description="Serve what a server of Codex signs in at, on 127.0.0.1; standard output "
+        "says where, in one line of JSON.",
+        epilog="Exit codes: 0 SIGTERM or SIGINT came; 1 it could not start; "
+        "2 the command line is wrong.",
+        allow_abbrev=False,
+    )
+    stand_in.add_argument("--port", type=_port, default=0, help="any that is free by default")
+    stand_in.add_argument(
+        "--until-eof", action="store_true", help="end when standard input does, too"
+    )
     return parser
 
 
@@ -103,6 +116,12 @@ def _add_config_flags(parser: argparse.ArgumentParser, destination: str) -> None
         parser.add_argument(
             flag, dest="ignored", metavar="FEATURE", help="accepted, without effect"
         )
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) < 2**16:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"`{text}` is no port")
 
 
 def _transport(url: str) -> str:
