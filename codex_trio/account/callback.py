@@ -143,4 +143,4 @@ def _redirect(url: str) -> HttpResponse:
 def _explain(error: LoginError) -> str:
     if error.code == "missing_codex_entitlement":
         return pages.no_access_page()
-    return pages.error_page(error.code, str(error), error.details or str(error))
+    return pages.error_page(error.code, str(error), error.details)

@@ -265,8 +265,14 @@ class LoginDesk:
                     if other.login is None:
                         await other.ended.wait()  # it has been cut
                 async with flow(partial(self._give_way, attempt)) as login:
-                    await self._take_over(attempt, partial(_begin, attempt, login, ready, tell))
-                    task_status.started()
+
+                    def begin() -> None:
+                        if attempt.login is None and not attempt.scope.cancel_called:
+                            attempt.begin(login, tell)
+                            ready(login)
+                            task_status.started()
+
+                    await self._take_over(attempt, begin)
                     await _see_through(attempt, login)
         except Exception as error:
             if attempt.login is None:
@@ -281,7 +287,11 @@ class LoginDesk:
             raise LoginError(NOT_COMPLETED)
 
     async def _take_over(self, attempt: Attempt, begin: Callable[[], None]) -> None:
-        """Begin in the place of those who came before: their end is our beginning."""
+        """Begin in the place of those who came before.
+
+        If their outcome is still to be told, we begin right before that, in their task: that is
+        the order of the original, and nothing can come between.
+        """
         for other in self._before(attempt):
             other.before_outcome(lambda _: begin())
             other.cut()
@@ -302,17 +312,6 @@ class LoginDesk:
     def _forget(self, attempt: Attempt, *, crashed: bool = False) -> None:
         self._attempts.remove(attempt)
         attempt.end(crashed=crashed)
-
-
-def _begin(
-    attempt: Attempt,
-    login: L,
-    ready: Callable[[L], None],
-    tell: Callable[[Outcome], None],
-) -> None:
-    if attempt.login is None and not attempt.scope.cancel_called:
-        attempt.begin(login, tell)
-        ready(login)
 
 
 async def _see_through(attempt: Attempt, login: Login) -> None:

@@ -6,10 +6,10 @@ import re
 import uuid
 from typing import Final
 
-_HEX: Final = "[0-9a-f]"
+_HEX: Final = "[0-9a-fA-F]"
 _HYPHENATED: Final = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 _SPELLINGS: Final = re.compile(
-    rf"{_HEX}{{32}}|{_HYPHENATED}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}", re.IGNORECASE
+    rf"{_HEX}{{32}}|{_HYPHENATED}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}"
 )
 
 

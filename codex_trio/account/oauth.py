@@ -15,6 +15,7 @@ from codex_trio.account.claims import InvalidTokenError, read_auth_claim, read_c
 from codex_trio.account.credentials import Credentials, Tokens
 from codex_trio.errors import LoginError, UpstreamError
 from codex_trio.settings import ISSUER
+from codex_trio.upstream import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +29,8 @@ _ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"
 
 _SHOWN: Final = 500  # bytes of a refusal that is no JSON
 
-REVOKE_PATIENCE: Final = 10.0
-"""Seconds that revoking a token may take."""
+COURTESY_PATIENCE: Final = 10.0
+"""Seconds that something may take whose failure changes nothing for whoever waits."""
 
 
 @attrs.frozen
@@ -154,7 +155,8 @@ class Issuer:
                     "requested_token": "openai-api-key",
                     "subject_token": credentials.tokens.id_token,
                     "subject_token_type": _ID_TOKEN,
-                }
+                },
+                COURTESY_PATIENCE,
             )
         except UpstreamError:
             return credentials
@@ -253,7 +255,7 @@ class Issuer:
             question = {"token": tokens.access_token, "token_type_hint": "access_token"}
         url = self._settings.revoke_url or f"{self._settings.issuer}/oauth/revoke"
         reply = await self._upstream.post(
-            url, json=question, headers=agent, patience=REVOKE_PATIENCE
+            url, json=question, headers=agent, patience=COURTESY_PATIENCE
         )
         if not reply.succeeded:
             raise UpstreamError(f"the issuer answered with status {reply.status_line}")
@@ -294,8 +296,9 @@ class Issuer:
             raise LoginError("OAuth token response is invalid")
         return fields
 
-    async def _post_form(self, form: Mapping[str, str]) -> Reply:
-        return await self._upstream.post(f"{self._settings.issuer}/oauth/token", form=form)
+    async def _post_form(self, form: Mapping[str, str], patience: float = PATIENCE) -> Reply:
+        url = f"{self._settings.issuer}/oauth/token"
+        return await self._upstream.post(url, form=form, patience=patience)
 
     async def _post_device(self, path: str, question: Mapping[str, str]) -> Reply:
         url = f"{self._settings.issuer}/api/accounts/deviceauth/{path}"
