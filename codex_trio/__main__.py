@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 STOP_GRACE: Final = 0.25
 """Seconds that requests in flight have for their answers after a signal."""
 
+INTERRUPTED: Final = 128 + signal.SIGINT
+"""The exit code after Ctrl-C, as shells have it."""
+
 
 def main() -> None:
-    """Run the command line; exits with 0, 1 (cannot start) or 2 (wrong usage)."""
+    """Run the command line; exits with 0, 1 (failed), 2 (wrong usage) or 130 (Ctrl-C)."""
     _open_missing_streams()
     arguments = parse_arguments()
     configure_logging(os.environ)
@@ -32,15 +35,21 @@ def main() -> None:
         if arguments.command == "demo":
             from codex_trio.demo import run_demo
 
-            trio.run(run_demo, not arguments.no_colour and sys.stdout.isatty())
+            sys.exit(trio.run(run_demo, arguments.no_colour))
         elif arguments.command == "stand-in":
             from codex_trio.testing.command import run_stand_in
 
             trio.run(run_stand_in, arguments.port, arguments.until_eof)
+        elif arguments.command in ("login", "logout"):
+            from codex_trio.sign_in import run_account_command
+
+            sys.exit(run_account_command(arguments, load_settings(arguments.config)))
         else:
             trio.run(serve, load_settings(arguments.config))
     except SettingsError as error:
         sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:  # while nobody was there yet to take the signal
+        sys.exit(INTERRUPTED)
 
 
 def _open_missing_streams() -> None:

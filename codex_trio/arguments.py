@@ -30,15 +30,19 @@ _WITHOUT_EFFECT: Final = {
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line.
 
-    Returns a namespace with ``command`` (``app-server``, ``demo`` or ``stand-in``) and
-    ``config``, the overrides in the order in which they were given.
+    Returns a namespace with ``command`` (``app-server``, ``login``, ``logout``, ``demo`` or
+    ``stand-in``) and ``config``, the overrides in the order in which they were given.
 
     Raises:
         SystemExit: with 2 when the command line cannot be understood, with 0 after
             ``--help`` and ``--version``.
     """
     known = _parser().parse_args(arguments)
-    known.config = [*known.config_before, *getattr(known, "config_after", [])]
+    known.config = [
+        *known.config_before,
+        *getattr(known, "config_after", []),
+        *getattr(known, "config_last", []),
+    ]
     return known
 
 
@@ -79,10 +83,12 @@ def _parser() -> argparse.ArgumentParser:
             ignored.add_argument(flag, metavar="VALUE", dest="ignored")
         else:
             ignored.add_argument(flag, action="store_true", dest="ignored")
+    _add_account_commands(commands)
     demo = commands.add_parser(
         "demo",
         help="watch a client and the server talk",
-        description="Start a server, sign in with an API key, and show what passes on the wire.",
+        description="Start a server, sign in and out in every way, and show what passes on the "
+        "wire. A stand-in takes the place of OpenAI; nobody else is asked.",
         allow_abbrev=False,
     )
     demo.add_argument("--no-colour", action="store_true", help="plain text, also on a terminal")
@@ -100,6 +106,47 @@ def _parser() -> argparse.ArgumentParser:
         "--until-eof", action="store_true", help="end when standard input does, too"
     )
     return parser
+
+
+def _add_account_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
+    codes = (
+        "Exit codes: 0 done; 1 {failure}; 2 the command line is wrong; "
+        "130 Ctrl-C was pressed; 143 SIGTERM came."
+    )
+    login = commands.add_parser(
+        "login",
+        help="sign in",
+        description="Sign in through a browser on this machine, or in another way.",
+        epilog=codes.format(failure="it has failed"),
+        allow_abbrev=False,
+    )
+    _add_config_flags(login, "config_after")
+    ways = login.add_mutually_exclusive_group()
+    ways.add_argument(
+        "--no-browser", action="store_true", help="print the URL, and open no browser"
+    )
+    ways.add_argument(
+        "--device-auth", action="store_true", help="sign in with a code, in a browser elsewhere"
+    )
+    ways.add_argument(
+        "--with-api-key", action="store_true", help="read an API key from standard input"
+    )
+    status = login.add_subparsers(dest="login_command", metavar="[status]").add_parser(
+        "status",
+        help="say who is signed in",
+        description="Say who is signed in.",
+        epilog=codes.format(failure="nobody is"),
+        allow_abbrev=False,
+    )
+    _add_config_flags(status, "config_last")
+    logout = commands.add_parser(
+        "logout",
+        help="sign out",
+        description="Remove what is stored of the account, and have its tokens revoked.",
+        epilog=codes.format(failure="it has failed"),
+        allow_abbrev=False,
+    )
+    _add_config_flags(logout, "config_after")
 
 
 def _add_config_flags(parser: argparse.ArgumentParser, destination: str) -> None:

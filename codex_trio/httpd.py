@@ -151,6 +151,8 @@ class _Connection:
             head = await self._next_event()
             if not isinstance(head, h11.Request):
                 return None
+            if head.method == b"CONNECT":
+                raise _BadRequestError(HTTPStatus.METHOD_NOT_ALLOWED)
             body = bytearray()
             while isinstance(event := await self._next_event(), h11.Data):
                 body += event.data

@@ -35,6 +35,8 @@ def configure_logging(environ: Mapping[str, str]) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.ERROR)
+    for library in ("httpx", "httpcore"):  # which log whole URLs, queries included
+        logging.getLogger(library).setLevel(logging.WARNING)
     for directive in filter(None, environ.get("CODEX_TRIO_LOG", "").split(",")):
         target, _, level = directive.strip().rpartition("=")
         if level.lower() in _LEVELS:

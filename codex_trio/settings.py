@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -171,7 +172,8 @@ def _revoke_url(environ: Mapping[str, str]) -> str | None:
     if given := environ.get("CODEX_REVOKE_TOKEN_URL_OVERRIDE"):
         return given
     if renewed := environ.get("CODEX_REFRESH_TOKEN_URL_OVERRIDE"):
-        return urljoin(renewed, "/oauth/revoke")
+        with contextlib.suppress(ValueError):
+            return urljoin(renewed, "/oauth/revoke")
     return None
 
 

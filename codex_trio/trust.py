@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,11 @@ def open_trust(bundle: CaBundle | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if bundle is None:
         return context
+    # Python sets it from 3.13 on: an authority may be trusted without the one above it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if bundle.source == "SSL_CERT_FILE":  # in the place of which OpenSSL has read it already
+        with contextlib.suppress(OSError):
+            context.load_verify_locations(ssl.get_default_verify_paths().openssl_cafile)
     selected = f"{bundle.path} selected by {bundle.source}"
     try:
         content = bundle.path.read_bytes()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import attrs
 import orjson
 import trio
 
 from codex_trio.errors import UpstreamError
-from codex_trio.trust import open_trust
+from codex_trio.proxies import proxy_for
 from codex_trio.urls import shown
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class Upstream:
     """
 
     _settings: Settings
-    _clients: dict[str, httpx.AsyncClient] = attrs.field(factory=dict, init=False)
-    _loading: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    _client: httpx.AsyncClient | None = attrs.field(default=None, init=False)
+    _opening: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     async def post(
         self,
@@ -87,93 +87,62 @@ class Upstream:
                 one.
             TrustError: the certificates to trust cannot be used.
         """
+        content: dict[str, Any] = {"json": json} if form is None else {"data": dict(form)}
+        encoded = {name: value.encode() for name, value in (headers or {}).items()}
         try:
             with trio.fail_after(patience):
-                client = await self._client(url)
-                return await self._send(
-                    client,
-                    client.build_request("POST", url, data=form, json=json, headers=headers),
-                )
+                client = await self._open()
+                return await self._send(client, url, headers=encoded, **content)
         except trio.TooSlowError:
             raise self._error(url, f"no reply within {patience:g} seconds") from None
 
     async def aclose(self) -> None:
         """Close what connections there are."""
-        for client in self._clients.values():
-            await client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
-    async def _send(self, client: httpx.AsyncClient, request: httpx.Request) -> Reply:
+    async def _open(self) -> httpx.AsyncClient:
+        async with self._opening:
+            if self._client is None:
+                self._client = await trio.to_thread.run_sync(_open_client, self._settings)
+        return self._client
+
+    async def _send(self, client: httpx.AsyncClient, url: str, **question: Any) -> Reply:
         import httpx
 
-        url = str(request.url)
+        body = bytearray()
         try:
+            request = client.build_request("POST", url, **question)
             response = await client.send(request, stream=True)
             try:
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_REPLY:
-                        raise self._error(url, f"the reply exceeds {MAX_REPLY} bytes")
+                # What is too long is cut like any other wait, so that the generators of the
+                # libraries end here, and not when they are collected.
+                with trio.CancelScope() as reading:
+                    async for chunk in response.aiter_raw():
+                        body += chunk
+                        if len(body) > MAX_REPLY:
+                            reading.cancel(reason="the reply is too long")
             finally:
                 await response.aclose()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             raise self._error(url, _explain(error)) from None
-        except (httpx.InvalidURL, httpx.StreamError):
-            raise self._error(url, "the reply leads nowhere") from None
+        if reading.cancelled_caught:
+            raise self._error(url, f"the reply exceeds {MAX_REPLY} bytes")
         return Reply(status=response.status_code, body=bytes(body))
 
-    async def _client(self, url: str) -> httpx.AsyncClient:
-        """Find the client for a URL; there is one for each proxy, and one without."""
-        proxy = self._proxy(url)
-        async with self._loading:
-            client = self._clients.get(proxy)
-            if client is None:
-                client = await trio.to_thread.run_sync(self._open_client, proxy)
-                self._clients[proxy] = client
-        return client
-
-    def _open_client(self, proxy: str) -> httpx.AsyncClient:
-        import httpx
-
-        trust = open_trust(self._settings.ca_bundle)
-        try:
-            client = httpx.AsyncClient(
-                verify=trust,
-                proxy=proxy or None,
-                trust_env=False,
-                follow_redirects=True,
-                timeout=None,  # `post` has a limit for all of it
-            )
-        except (ValueError, ImportError):
-            raise UpstreamError(
-                f"the proxy {shown(proxy)} cannot be used; its scheme must be http or https"
-            ) from None
-        # The original's client sends nothing of itself, and understands no compression.
-        del client.headers["User-Agent"]
-        del client.headers["Accept-Encoding"]
-        return client
-
-    def _proxy(self, url: str) -> str:
-        """Name the proxy that a URL is asked through; empty when it is asked directly."""
-        if not self._settings.proxies:
-            return ""
-        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-        target, proxies = urlsplit(url), dict(self._settings.proxies)
-        proxy = proxies.get(target.scheme) or proxies.get("all", "")
-        if not proxy or proxy_bypass_environment(target.hostname or "", proxies):
-            return ""
-        return proxy if "://" in proxy else f"http://{proxy}"
-
     def _error(self, url: str, reason: str) -> UpstreamError:
-        bundle = self._settings.ca_bundle
-        circumstances = (
-            [f"through the proxy {shown(proxy)}"] if (proxy := self._proxy(url)) else []
-        )
+        circumstances = [reason]
+        try:
+            proxy = proxy_for(url, self._settings.proxies)
+        except ValueError:
+            proxy = ""
+        if proxy:
+            circumstances.append(f"through the proxy {shown(proxy)}")
         if url.startswith("https:"):
+            bundle = self._settings.ca_bundle
             beside = "" if bundle is None else f" and those of {bundle.source} ({bundle.path})"
             circumstances.append(f"trusting the system's certificates{beside}")
-        detail = "; ".join([reason, *circumstances])
+        detail = "; ".join(circumstances)
         return UpstreamError(f"error sending request for url ({shown(url)}): {detail}")
 
 
@@ -188,7 +157,13 @@ async def open_upstream(settings: Settings) -> AsyncGenerator[Upstream]:
             await upstream.aclose()
 
 
-def _explain(error: httpx.HTTPError) -> str:
+def _open_client(settings: Settings) -> httpx.AsyncClient:
+    from codex_trio.http_client import open_http_client
+
+    return open_http_client(settings)
+
+
+def _explain(error: Exception) -> str:
     """Say what went wrong, without what was sent or received.
 
     Only the texts of what happens before anything is sent are our system's own; those of a
@@ -198,12 +173,25 @@ def _explain(error: httpx.HTTPError) -> str:
 
     match error:
         case httpx.ConnectError() | httpx.ProxyError():
-            return str(error) or "it cannot be reached"
+            return _find_tls_error(error) or str(error) or "it cannot be reached"
         case httpx.TooManyRedirects():
             return "too many redirects"
         case httpx.UnsupportedProtocol():
             return "not a http or https URL"
+        case httpx.InvalidURL() | ValueError():
+            return "a URL that is none"
         case httpx.ReadError() | httpx.WriteError():
+            return "the connection was lost"
+        case httpx.RemoteProtocolError() if str(error).startswith("Server disconnected"):
             return "the connection was lost"
         case _:
             return "the reply is no HTTP"
+
+
+def _find_tls_error(error: BaseException | None) -> str:
+    """Find why a handshake failed; httpx keeps that at the bottom of the causes."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return ""

@@ -52,8 +52,11 @@ async def open_browser_login(
     listener = await open_callback_listener(
         settings.login_callback_ports, give_way, cancel_other_login=settings.cancel_other_login
     )
-    async with listener:
+    try:
         yield BrowserLogin(issuer, wishes, listener)
+    finally:
+        # Not aclose: that gives everybody else a turn first, and whoever has cancelled us waits.
+        listener.socket.close()
 
 
 @attrs.define(eq=False)
@@ -71,19 +74,19 @@ class BrowserLogin:
     _issuer: Issuer
     _wishes: Wishes
     _listener: trio.SocketListener
+    port: int = attrs.field(init=False)
+    """Where the callback listens, or has listened."""
     _pkce: Pkce = attrs.field(factory=Pkce.make, init=False)
     _state: str = attrs.field(factory=partial(secrets.token_urlsafe, 32), init=False)
-    _redirect: Mapping[str, str] | None = attrs.field(default=None, init=False)  # the first
-    _redirected: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _attempt: Attempt = attrs.field(init=False)
+    _nursery: trio.Nursery = attrs.field(init=False)
+    _decided: bool = attrs.field(default=False, init=False)  # the first redirect has come
     _failure: LoginError | None = attrs.field(default=None, init=False)
     _setup_url: str | None = attrs.field(default=None, init=False)
     _known: trio.Event = attrs.field(factory=trio.Event, init=False)  # what the two above say
 
-    @property
-    def port(self) -> int:
-        """Where the callback listens."""
-        number: int = self._listener.socket.getsockname()[1]
-        return number
+    def __attrs_post_init__(self) -> None:
+        self.port = self._listener.socket.getsockname()[1]
 
     @property
     def auth_url(self) -> str:
@@ -96,18 +99,17 @@ class BrowserLogin:
         )
 
     async def run(self, attempt: Attempt, nursery: trio.Nursery) -> None:
-        """Serve the callback until the outcome is known and shown. See ``Login.run``."""
+        """Serve the callback, and redeem what it is told. See ``Login.run``."""
         from codex_trio.account.callback import Callback  # with h11; not at every start
 
-        callback = Callback(self, attempt, self._wishes.hosted_page)
-        nursery.start_soon(trio.serve_listeners, callback.serve, [self._listener])
-        nursery.start_soon(self._redeem, attempt)
+        self._attempt, self._nursery = attempt, nursery
         try:
-            await callback.shown.wait()
+            # No task waits beside this one, so that a cancel has but one to end. The callback
+            # cuts the attempt once the browser has its page.
+            callback = Callback(self, attempt, self._wishes.hosted_page)
+            await callback.accept(self._listener, nursery)
         finally:
-            if not self._known.is_set():
-                self._failure = LoginError("Login was not completed")
-                self._known.set()
+            self.give_up(LoginError("Login was not completed"))
 
     def knows(self, parameters: Mapping[str, str]) -> bool:
         """Say whether a redirect belongs to this sign-in (RFC 6749, section 10.12)."""
@@ -125,36 +127,40 @@ class BrowserLogin:
         Raises:
             LoginError: it has failed.
         """
-        if self._redirect is None:
-            self._redirect = parameters
-            self._redirected.set()
+        if not self._decided:
+            self._decided = True
+            self._nursery.start_soon(self._redeem, parameters)
         await self._known.wait()
         if self._failure is not None:
             raise self._failure
         return self._setup_url
 
+    def give_up(self, error: LoginError) -> None:
+        """Tell those who wait for its outcome that it has failed, if nobody has told them."""
+        if not self._known.is_set():
+            self._failure = error
+            self._known.set()
+
     @property
     def _redirect_uri(self) -> str:
         return f"http://127.0.0.1:{self.port}/auth/callback"
 
-    async def _redeem(self, attempt: Attempt) -> None:
-        await self._redirected.wait()
-        assert self._redirect is not None  # it comes with the event
+    async def _redeem(self, parameters: Mapping[str, str]) -> None:
         try:
             grant = Grant(
-                code=_code(self._redirect),
+                code=_code(parameters),
                 verifier=self._pkce.verifier,
                 redirect_uri=self._redirect_uri,
             )
             credentials = await self._issuer.redeem(grant, "Token exchange failed: ")
             credentials = await self._issuer.exchange_api_key(credentials)
-            await attempt.keep(credentials)
+            await self._attempt.keep(credentials)
         except LoginError as error:
-            self._failure = error
-            attempt.fail(error)
+            self._attempt.fail(error)
+            self.give_up(error)
         else:
             self._setup_url = self._issuer.setup_url(credentials)
-        self._known.set()
+            self._known.set()
 
 
 def _code(parameters: Mapping[str, str]) -> str:

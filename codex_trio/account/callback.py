@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 from urllib.parse import urlencode
 
 import attrs
 import trio
 
 from codex_trio.account import pages
-from codex_trio.errors import LoginError
+from codex_trio.errors import LoginError, os_error_text
 from codex_trio.httpd import HttpRequest, HttpResponse, serve_http
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from codex_trio.account.login import Attempt
 
 log = logging.getLogger(__name__)
+
+_NO_CAPACITY: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+_NEXT_TRY: Final = 0.1  # seconds
 
 _HOSTED_PAGE: Final = "https://chatgpt.com/codex/open-app"
 
@@ -40,6 +44,10 @@ class Redirected(Protocol):
         """Take a redirect that belongs to it."""
         ...
 
+    def give_up(self, error: LoginError) -> None:
+        """Tell those who wait for its outcome that it has failed, if nobody has told them."""
+        ...
+
 
 @attrs.define(eq=False)
 class Callback:
@@ -53,16 +61,31 @@ class Callback:
     _login: Redirected
     _attempt: Attempt
     _hosted_page: str | None
-    shown: trio.Event = attrs.field(factory=trio.Event, init=False)
-    """Set when a browser has been shown how it ended."""
     _success: str | None = attrs.field(default=None, init=False, repr=False)
+    _waiting: int = attrs.field(default=0, init=False)  # visitors who will be shown the end
 
-    async def serve(self, stream: trio.SocketStream) -> None:
-        """Serve one connection."""
+    async def accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> NoReturn:
+        """Serve whoever connects, until it is cancelled.
+
+        It is ``trio.serve_listeners`` without nurseries of its own, which were a third of what a
+        cancel takes.
+        """
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                if error.errno not in _NO_CAPACITY:
+                    raise
+                log.error("no connection can be accepted: %s", os_error_text(error))  # noqa: TRY400 - a traceback adds nothing
+                await trio.sleep(_NEXT_TRY)
+            else:
+                nursery.start_soon(self._serve, stream)
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
         visit = _Visit()
         await serve_http(partial(self._answer, visit), stream)
-        if visit.over:
-            self.shown.set()
+        if visit.over and not self._waiting:
+            self._attempt.cut()  # whose outcome is told: what is left is nobody's any more
 
     async def _answer(self, visit: _Visit, request: HttpRequest) -> HttpResponse:
         if not self._is_named_by(request):
@@ -94,10 +117,13 @@ class Callback:
         )
         if not self._login.knows(parameters):
             return HttpResponse.text(400, "State mismatch")
+        self._waiting += 1
         try:
             setup_url = await self._login.conclude(parameters)
         except LoginError as error:
             return visit.end(_page(_explain(error)))
+        finally:
+            self._waiting -= 1
         if self._hosted_page is not None:
             query = urlencode({"source": "login", "app_brand": self._hosted_page})
             return visit.end(_redirect(f"{_HOSTED_PAGE}?{query}"))
@@ -109,10 +135,13 @@ class Callback:
         site = request.headers.get("sec-fetch-site", "none")
         if "origin" in request.headers or site not in ("none", "same-origin"):
             return HttpResponse.text(403, "Forbidden")
-        if not self._attempt.open:
+        if not (self._attempt.open or self._attempt.settled):
             return HttpResponse.text(409, "Too late to cancel")
-        self._attempt.fail(LoginError("Login cancelled"))
-        return visit.end(HttpResponse.text(200, "Login cancelled"))
+        # One that is over has nothing to lose but its port, and that is what is asked for.
+        error = LoginError("Login cancelled")
+        self._attempt.fail(error)
+        self._login.give_up(error)
+        return visit.end(HttpResponse.text(200, str(error)))
 
 
 @attrs.define(eq=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import attrs
 import trio
 
-from codex_trio.errors import UpstreamError
+from codex_trio.errors import LoginError, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -64,7 +64,10 @@ class DeviceCodeLogin:
         credentials = await self._issuer.redeem(
             await self._poll(), "device code exchange failed: "
         )
-        await attempt.keep(credentials)
+        try:
+            await attempt.keep(credentials)
+        except LoginError as error:  # there is no page for the details
+            raise LoginError(error.details or str(error)) from None
 
     async def _poll(self) -> Grant:
         interval = self.interval

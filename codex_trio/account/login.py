@@ -131,8 +131,13 @@ class Attempt:
         self._settle(None)
 
     def fail(self, error: LoginError) -> None:
-        """Tell that it has failed; a second outcome is none."""
-        self._settle(self._because(str(error)))
+        """Tell that it has failed; a second outcome is none.
+
+        If it is being cut, that is its outcome, and it is told at its end: whoever cuts it is
+        answered then, and not before.
+        """
+        if self._cut is None:
+            self._settle(self._because(str(error)))
 
     def cut(self, reason: str = NOT_COMPLETED) -> None:
         """Cancel it; if it is just storing credentials, only what comes behind that.
@@ -245,9 +250,18 @@ class LoginDesk:
             await attempt.ended.wait()
 
     async def close(self) -> None:
-        """End every attempt, and let nobody sign in any more. See ``clear``."""
+        """End every attempt, and let nobody sign in any more.
+
+        A browser that is about to fetch its last page has the time for that. A cancelled call
+        has cut all the others.
+        """
         self._closed = True
-        await self.clear()
+        attempts = list(self._attempts)
+        for attempt in attempts:
+            if attempt.open or attempt.login is None:
+                attempt.cut()
+        for attempt in attempts:
+            await attempt.ended.wait()
 
     async def _run(
         self,
@@ -289,11 +303,16 @@ class LoginDesk:
     async def _take_over(self, attempt: Attempt, begin: Callable[[], None]) -> None:
         """Begin in the place of those who came before.
 
-        If their outcome is still to be told, we begin right before that, in their task: that is
-        the order of the original, and nothing can come between.
+        If they have not told their outcome until their end, we begin right before that, in their
+        task: that is the order of the original, and nothing can come between.
         """
+
+        def begin_at_end(outcome: Outcome) -> None:
+            if outcome is not None:  # a success is told before the end
+                begin()
+
         for other in self._before(attempt):
-            other.before_outcome(lambda _: begin())
+            other.before_outcome(begin_at_end)
             other.cut()
             await other.ended.wait()
         begin()

@@ -16,6 +16,8 @@ from codex_trio.rpc.calls import Call, serves
 from codex_trio.urls import query_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from codex_trio.account.auth import Auth
     from codex_trio.account.device_code import DeviceCodeLogin
     from codex_trio.account.login import Attempt, LoginDesk, Outcome
@@ -60,16 +62,17 @@ class AccountMethods:
                 raise RpcError.not_served(f"{call.row.name}.{other.type}")
 
     @serves(methods.LOGIN_CANCEL)
-    async def login_cancel(self, call: Call[words.CancelLoginAccountParams]) -> None:
+    def login_cancel(
+        self, call: Call[words.CancelLoginAccountParams]
+    ) -> words.CancelLoginAccountResponse | Awaitable[None]:
         """Give up a sign-in; answered when nothing of it is left."""
         attempt = self._find(call.params.login_id)
         if attempt is None:
-            call.reply(words.CancelLoginAccountResponse(status="notFound"))
-            return
+            return words.CancelLoginAccountResponse(status="notFound")
         answer = words.CancelLoginAccountResponse(status="canceled")
         attempt.before_outcome(lambda _: call.reply(answer))
         attempt.cut()
-        await attempt.ended.wait()
+        return attempt.ended.wait()
 
     @serves(methods.LOGIN_COMPLETE)
     async def login_complete(self, call: Call[words.CompleteLoginAccountParams]) -> None:

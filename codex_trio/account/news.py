@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class AccountNews:
     """Tells all who watch an account scope what has become of it. Never waits.
 
-    What was asked for in the older dialect is told in it to those who have spoken it, and to
-    everybody else in the present one.
+    What comes of a request in the older dialect is told in it to those who have spoken it;
+    everybody else is told in the present one who is signed in then.
     """
 
     _auth: Auth
@@ -68,7 +68,8 @@ class AccountNews:
 
     def _updated(self) -> words.AccountUpdatedNotification:
         current = self._auth.current
-        plan = current.tokens.claims.plan if current is not None and current.tokens else None
+        tokens = current.tokens if current is not None else None
+        plan = None if tokens is None else tokens.claims.plan or "unknown"
         return words.AccountUpdatedNotification(auth_mode=self._mode(), plan_type=plan)
 
     def _mode(self) -> AuthMode | None:

@@ -288,9 +288,8 @@ class Issuer:
         except UpstreamError as error:
             raise LoginError(str(error)) from None
         if not reply.succeeded:
-            raise LoginError(
-                f"token endpoint returned status {reply.status_line}: {_detail(reply)}"
-            )
+            detail = _detail(reply).replace(grant.code, "[REDACTED]")  # it may be quoted
+            raise LoginError(f"token endpoint returned status {reply.status_line}: {detail}")
         fields = _strings(reply.json(), "id_token", "access_token", "refresh_token")
         if fields is None:
             raise LoginError("OAuth token response is invalid")
@@ -319,7 +318,7 @@ def _text(claim: Mapping[str, Any], name: str) -> str:
 
 
 def _is_count(text: str) -> bool:
-    return text.strip().isdecimal() and len(text) < 10
+    return text.strip().removeprefix("+").isdecimal() and len(text) < 10
 
 
 def _detail(reply: Reply) -> str:

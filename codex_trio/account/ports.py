@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -13,7 +14,7 @@ import trio
 from codex_trio.errors import CodexTrioError, os_error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from codex_trio.account.login import GiveWay
 
@@ -21,6 +22,12 @@ _LOOPBACK: Final = "127.0.0.1"
 _ANSWER_PATIENCE: Final = 0.3  # seconds; who signs people in answers at once
 _LEAVE_PATIENCE: Final = 2.0  # seconds that who has said so has to free its port
 _RETRY: Final = 0.01
+
+# As the tables of Linux write them.
+_LISTEN: Final = "0A"
+_ANY_IPV6: Final = "0" * 32
+_MAPPED_IPV6: Final = "0000000000000000FFFF00000100007F"
+_REACHED: Final = {"0100007F", "00000000", _ANY_IPV6, _MAPPED_IPV6}
 
 
 @attrs.frozen(kw_only=True)
@@ -140,29 +147,28 @@ def find_holder(port: int) -> Holder | None:
 
     Linux says it of one's own processes, and of everybody's to root.
     """
-    inode = _find_listening_inode(port)
-    if inode is None:
-        return None
-    wanted = f"socket:[{inode}]"
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(os.readlink(entry) == wanted for entry in os.scandir(process / "fd")):
+    wanted = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    for process in Path("/proc").glob("[0-9]*") if wanted else ():
+        if any(link in wanted for link in _links(process / "fd")):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
                 name = (process / "comm").read_text(encoding="utf-8", errors="replace")
                 return Holder(pid=int(process.name), name=name.strip())
-        except OSError:
-            continue  # not ours to look into, or it has ended
     return None
 
 
-def _find_listening_inode(port: int) -> str | None:
-    try:
-        table = Path("/proc/net/tcp").read_text(encoding="ascii")
-    except OSError:
-        return None
-    for line in table.splitlines()[1:]:
-        _, local, _, state, *rest = line.split()
-        address, _, number = local.partition(":")
-        # 0A is LISTEN; an address of zeros is any, 127.0.0.1 included.
-        if int(number, 16) == port and state == "0A" and address in ("0100007F", "00000000"):
-            return rest[5]
-    return None
+def _links(folder: Path) -> Iterator[str]:
+    """Say where the links of a folder lead, of those that are ours to see and still there."""
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                yield os.readlink(folder / entry)
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+                _, local, _, state, *rest = line.split()
+                address, _, number = local.partition(":")
+                if int(number, 16) == port and state == _LISTEN and address in _REACHED:
+                    yield rest[5]

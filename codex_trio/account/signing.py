@@ -146,13 +146,10 @@ class Signing:
             )
         attempt = self._desk.reserve()
         call.leave_lane()
-        with call.client.until_hang_up():
+        with call.client.at_hang_up(attempt.cut):
             try:
                 await self._desk.start(
                     attempt, flow, partial(ready, attempt), partial(tell, attempt)
                 )
             except LoginError as error:
                 raise RpcError.invalid_request(str(error)) from None
-            return
-        if not call.replied:
-            raise RpcError.invalid_request("Login was not completed")

@@ -12,7 +12,7 @@ import trio
 from codex_trio.protocol import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from codex_trio.protocol.rows import ServerNotification
 
@@ -56,30 +56,30 @@ class Client:
     speaks_v1: bool = attrs.field(default=False, init=False)
     """Whether it has spoken the older dialect, so that it is told news in that, too."""
     _hung_up: bool = attrs.field(default=False, init=False)
-    _asides: set[trio.CancelScope] = attrs.field(factory=set, init=False)
+    _errands: dict[Callable[[], None], None] = attrs.field(factory=dict, init=False)
     _unread: int = attrs.field(default=0, init=False)  # bytes in the outbox
     _taken: trio.Event = attrs.field(factory=trio.Event, init=False)  # set when it shrinks
 
     @contextmanager
-    def until_hang_up(self) -> Generator[trio.CancelScope]:
-        """Cut the block when the client ends its side: nobody else is waiting for it.
+    def at_hang_up(self, give_up: Callable[[], None]) -> Generator[None]:
+        """Have something given up when the client ends its side, because nobody waits for it.
 
-        Other requests in flight have their time to be answered.
+        Other requests in flight have their time to be answered. ``give_up`` must not wait; it
+        is called at once if the client has gone already.
         """
-        with trio.CancelScope() as scope:
-            self._asides.add(scope)
-            if self._hung_up:
-                scope.cancel(reason="the client has hung up")
-            try:
-                yield scope
-            finally:
-                self._asides.discard(scope)
+        if self._hung_up:
+            give_up()
+        self._errands[give_up] = None
+        try:
+            yield
+        finally:
+            del self._errands[give_up]
 
     def hang_up(self) -> None:
         """Note that the client has ended its side; for the reader."""
         self._hung_up = True
-        for scope in self._asides:
-            scope.cancel(reason="the client has hung up")
+        for give_up in self._errands:
+            give_up()
 
     def say(self, message: bytes) -> None:
         """Queue an encoded message; a client that is leaving takes everything."""
