@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import pty
 import re
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 
 import codex_trio
 from codex_trio.arguments import parse_arguments
 from codex_trio.logs import configure_logging
 from tests.processes import INITIALIZE, OURS
 from tests.schema import genuine_environment
+from tests.terminals import CTRL_C, on_terminal
 
 
 def run(
@@ -185,6 +182,7 @@ def test_the_level_is_configured_as_in_the_original(
     try:
         configure_logging({"CODEX_TRIO_LOG": directives})
         assert [logger.level for logger in loggers] == [root, rpc]
+        assert logging.getLogger("httpx").level == logging.WARNING  # it logs whole URLs
     finally:
         for logger, level, handlers in before:
             logger.setLevel(level)
@@ -196,20 +194,37 @@ def test_the_level_is_configured_as_in_the_original(
 # --- demo ---
 
 
-def test_the_demo_shows_the_wire() -> None:
-    done = run("demo")
-    text = done.stdout.decode()
-    assert done.returncode == 0
-    assert done.stderr == b""
+def test_the_demo_shows_every_way_to_sign_in_and_leaves_nothing(
+    home: Path, tmp_path: Path
+) -> None:
+    nobody = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    done = run("demo", home=home, environ={"TMPDIR": str(tmp_path), **nobody})
+    text = done.stdout.decode("ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
     assert "\x1b" not in text
+    place = 0
     for part in (
         'client --> {"id":0,"method":"initialize"',
-        'server <-- {"id":2,"result":{"type":"apiKey"}}',
-        'server <-- {"method":"account/updated","params":{"authMode":null,"planType":null}',
+        'server <-- {"id":1,"result":{"type":"apiKey"}}',
+        'browser <-- 200 "Sign in?"',
+        "/oauth/consent  decision=approve\n",
+        "/auth/callback?...\n",
+        'browser <-- 200 "Sign into Codex"',
+        "/oauth/consent  decision=deny\n",
+        'browser <-- 200 "Codex Sign-in Error"',
+        '"result":{"status":"canceled"}',
+        "was free: it has just been bound.",
+        '"type":"chatgptDeviceCode"',
+        "  user_code=",
+        '"success":true',
+        "POST /oauth/revoke (refresh_token)",
+        '"result":{"account":null',
         "Done: exit code 0.",
     ):
-        assert part in text
+        place = text.index(part, place)
     assert max(map(len, text.splitlines())) <= 140  # one value is not folded
+    assert list(tmp_path.iterdir()) == [home]
+    assert list(home.iterdir()) == []
 
 
 def test_the_demo_can_be_cut_short() -> None:
@@ -223,20 +238,19 @@ def test_the_demo_can_be_cut_short() -> None:
         assert demo.stderr.read() == b""
 
 
-async def test_the_demo_is_in_colour_on_a_terminal(home: Path) -> None:
-    ours, theirs = pty.openpty()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(
-            partial(
-                trio.run_process, [*OURS, "demo"], stdout=theirs, env=genuine_environment(home)
-            )
-        )
-        output = b""
-        while b"Done" not in output:
-            output += await trio.to_thread.run_sync(os.read, ours, 4096)
-    os.close(theirs)
-    os.close(ours)
-    assert b"\x1b[36m" in output
+@pytest.mark.parametrize(
+    ("flags", "environ", "coloured"),
+    [((), {}, True), (("--no-colour",), {}, False), ((), {"NO_COLOR": "1"}, False)],
+)
+async def test_the_demo_is_in_colour_on_a_terminal_until_ctrl_c(
+    home: Path, flags: tuple[str, ...], environ: dict[str, str], coloured: bool
+) -> None:
+    async with on_terminal(home, "demo", *flags, environ=environ) as terminal:
+        await terminal.wait_output("platformOs")
+        terminal.press(CTRL_C)
+        assert await terminal.wait_end() == 130
+    assert ("\x1b[36m" in terminal.output) == coloured
+    assert "Traceback" not in terminal.output
 
 
 # --- what is loaded ---
@@ -255,7 +269,10 @@ LATER: list[Any] = [
     "tomlkit",
     "keyring",
     "asyncio",
+    "webbrowser",
     "codex_trio.demo",
+    "codex_trio.sign_in",
+    "codex_trio.testing",
 ]
 
 

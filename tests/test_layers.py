@@ -24,18 +24,21 @@ BELOW = {
     "settings": {"errors", "config"},
     "user_agent": set(),
     "logs": set(),
+    "terminal": set(),
     "groups": set(),
     "urls": set(),
     "httpd": {"urls"},
     "trust": {"errors", "settings"},
-    "upstream": {"errors", "settings", "trust", "urls"},
+    "proxies": set(),
+    "http_client": {"errors", "settings", "trust", "proxies", "urls"},
+    "upstream": {"errors", "settings", "http_client", "proxies", "urls"},
     "protocol": {"errors", "faults"},
     "transport": LEAVES,
     "rpc": LEAVES | {"faults", "protocol"},
     "handshake": LEAVES | {"settings", "protocol", "rpc", "user_agent"},
     "account": LEAVES | {"settings", "protocol", "rpc", "httpd", "upstream", "urls"},
 }
-TOP = {"__init__", "__main__", "arguments", "demo", "server", "testing"}
+TOP = {"__init__", "__main__", "arguments", "demo", "errands", "server", "sign_in", "testing"}
 NOT_FOR_WORDS = {"trio", "httpx"}
 
 

@@ -56,6 +56,35 @@ def test_the_provider_says_whether_an_account_is_needed(
     assert load(home, provider).requires_openai_auth is needed
 
 
+@pytest.mark.parametrize(
+    ("given", "workspaces"),
+    [
+        ('"ws-1"', ("ws-1",)),
+        ('" ws-1 "', ("ws-1",)),
+        ('["ws-1", "ws-2"]', ("ws-1", "ws-2")),
+        ('["", " ", "ws-2 "]', ("ws-2",)),
+        ('""', ()),
+        ("[]", ()),
+    ],
+)
+def test_a_workspace_may_be_wanted_or_several(
+    home: Path, given: str, workspaces: tuple[str, ...]
+) -> None:
+    settings = load(home, f"forced_chatgpt_workspace_id = {given}")
+    assert settings.forced_workspaces == workspaces
+    assert settings.warnings == ()
+
+
+def test_where_the_login_callback_listens_can_be_chosen(home: Path) -> None:
+    settings = load(home)
+    assert settings.login_callback_ports == (1455, 1457)
+    assert settings.cancel_other_login is True
+    settings = load(home, "login_callback_ports = [0, 65535]\ncancel_other_login = false")
+    assert settings.login_callback_ports == (0, 65535)
+    assert settings.cancel_other_login is False
+    assert settings.warnings == ()
+
+
 # --- faults in the file ---
 
 SUMMARY = "Invalid configuration; using defaults."
@@ -115,6 +144,40 @@ SUMMARY = "Invalid configuration; using defaults."
         ),
         ("model_providers = 5", "invalid type: integer `5`, expected a map", (1, 19), (1, 19)),
         ('model_provider = "nope"', "Model provider `nope` not found", None, None),
+        (
+            "forced_chatgpt_workspace_id = 5",
+            "data did not match any variant of untagged enum Repr",
+            (1, 31),
+            (1, 31),
+        ),
+        (
+            "forced_chatgpt_workspace_id = ['a', 5]",
+            "data did not match any variant of untagged enum Repr",
+            (1, 31),
+            (1, 38),
+        ),
+        ("login_callback_ports = 1455", "expected a list of ports", (1, 24), (1, 27)),
+        ("login_callback_ports = []", "expected a list of ports", (1, 24), (1, 25)),
+        ("login_callback_ports = [true]", "expected a list of ports", (1, 24), (1, 29)),
+        ("login_callback_ports = ['1']", "expected a list of ports", (1, 24), (1, 28)),
+        (
+            "login_callback_ports = [0, 65536]",
+            "invalid value: integer `65536`, expected a port",
+            (1, 24),
+            (1, 33),
+        ),
+        (
+            "login_callback_ports = [-1]",
+            "invalid value: integer `-1`, expected a port",
+            (1, 24),
+            (1, 27),
+        ),
+        (
+            'cancel_other_login = "no"',
+            'invalid type: string "no", expected a boolean',
+            (1, 22),
+            (1, 25),
+        ),
         (
             'profile = "p"',
             (
@@ -216,10 +279,31 @@ def test_overrides_are_laid_over_the_file_in_their_order(home: Path) -> None:
     assert settings.requires_openai_auth is True
 
 
+def test_the_login_can_be_overridden(home: Path) -> None:
+    settings = load(
+        home,
+        "login_callback_ports = [1]\nforced_chatgpt_workspace_id = 'a'",
+        "login_callback_ports=[2, 3]",
+        "cancel_other_login=false",
+        "forced_chatgpt_workspace_id=[]",
+    )
+    assert settings.login_callback_ports == (2, 3)
+    assert settings.cancel_other_login is False
+    assert settings.forced_workspaces == ()
+
+
 @pytest.mark.parametrize(
     ("override", "text"),
     [
         ("foo", "error parsing -c overrides: Invalid override (missing '='): foo"),
+        (
+            "login_callback_ports=[70000]",
+            ("invalid value: integer `70000`, expected a port\nin `login_callback_ports`\n"),
+        ),
+        (
+            "cancel_other_login=0",
+            "invalid type: integer `0`, expected a boolean\nin `cancel_other_login`\n",
+        ),
         ("=5", "error parsing -c overrides: Empty key in override: =5"),
         (
             "forced_login_method=zz",
