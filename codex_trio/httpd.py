@@ -27,6 +27,10 @@ PATIENCE: Final = 30.0
 """Seconds in which a request has to arrive, from the end of the one before it, and again in
 which its response has to be taken."""
 
+_FAILURE: Final = (
+    b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
+
 
 @attrs.frozen(kw_only=True)
 class HttpRequest:
@@ -97,8 +101,9 @@ async def serve_http(handler: HttpHandler, stream: trio.abc.Stream) -> None:
     """Serve one connection until either side ends it; closes the stream.
 
     Fits ``trio.serve_listeners`` with ``functools.partial(serve_http, handler)``. A request
-    that cannot be read is answered with 400, 408, 413 or 431, a failing handler with 500. A
-    cancelled call closes the connection wherever it is.
+    that cannot be read is answered with 400, 405, 408, 413, 431 or 501, and with 500 when the
+    handler fails or its response is none that can be sent. A cancelled call closes the
+    connection wherever it is.
     """
     async with stream:
         try:
@@ -172,7 +177,8 @@ class _Connection:
     async def _next_event(self) -> Any:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             if self._http.they_are_waiting_for_100_continue:
-                await self._write(h11.InformationalResponse(status_code=100, headers=[]))
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                await self._stream.send_all(self._encode(go_on))
             self._http.receive_data(bytes(await self._stream.receive_some()))
         return event
 
@@ -193,22 +199,26 @@ class _Connection:
         headers = [*response.headers, ("Content-Length", str(len(response.body)))]
         if response.close:
             headers.append(("Connection", "close"))
-        events = [
-            h11.Response(
-                status_code=response.status, headers=headers, reason=_phrase(response)
-            ),
-            h11.Data(data=b"" if method == "HEAD" else response.body),
-            h11.EndOfMessage(),
-        ]
+        try:
+            data = self._encode(
+                h11.Response(
+                    status_code=response.status, headers=headers, reason=_phrase(response)
+                ),
+                h11.Data(data=b"" if method == "HEAD" else response.body),
+                h11.EndOfMessage(),
+            )
+        except h11.LocalProtocolError as error:
+            log.error("a response cannot be sent: %s", error)  # noqa: TRY400 - the text is all there is to know
+            data = _FAILURE
         with trio.move_on_after(PATIENCE):
-            await self._write(*events)
+            await self._stream.send_all(data)
             if self._http.our_state is self._http.their_state is h11.DONE:
                 self._http.start_next_cycle()
                 return True
         return False
 
-    async def _write(self, *events: h11.Event) -> None:
-        await self._stream.send_all(b"".join(self._http.send(event) or b"" for event in events))
+    def _encode(self, *events: h11.Event) -> bytes:
+        return b"".join(self._http.send(event) or b"" for event in events)
 
 
 def _phrase(response: HttpResponse) -> str:

@@ -18,6 +18,7 @@ from codex_trio.errors import LoginError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
+    from codex_trio.account.callback import Callback
     from codex_trio.account.login import Attempt, GiveWay
     from codex_trio.settings import Settings
 
@@ -52,11 +53,13 @@ async def open_browser_login(
     listener = await open_callback_listener(
         settings.login_callback_ports, give_way, cancel_other_login=settings.cancel_other_login
     )
+    login = BrowserLogin(issuer, wishes, listener)
     try:
-        yield BrowserLogin(issuer, wishes, listener)
+        yield login
     finally:
         # Not aclose: that gives everybody else a turn first, and whoever has cancelled us waits.
         listener.socket.close()
+        login.give_up(LoginError("Login was not completed"))
 
 
 @attrs.define(eq=False)
@@ -80,6 +83,7 @@ class BrowserLogin:
     _state: str = attrs.field(factory=partial(secrets.token_urlsafe, 32), init=False)
     _attempt: Attempt = attrs.field(init=False)
     _nursery: trio.Nursery = attrs.field(init=False)
+    _callback: Callback = attrs.field(init=False)
     _decided: bool = attrs.field(default=False, init=False)  # the first redirect has come
     _failure: LoginError | None = attrs.field(default=None, init=False)
     _setup_url: str | None = attrs.field(default=None, init=False)
@@ -100,16 +104,13 @@ class BrowserLogin:
 
     async def run(self, attempt: Attempt, nursery: trio.Nursery) -> None:
         """Serve the callback, and redeem what it is told. See ``Login.run``."""
-        from codex_trio.account.callback import Callback  # with h11; not at every start
+        from codex_trio.account.callback import Callback  # which needs h11; not at every start
 
         self._attempt, self._nursery = attempt, nursery
-        try:
-            # No task waits beside this one, so that a cancel has but one to end. The callback
-            # cuts the attempt once the browser has its page.
-            callback = Callback(self, attempt, self._wishes.hosted_page)
-            await callback.accept(self._listener, nursery)
-        finally:
-            self.give_up(LoginError("Login was not completed"))
+        self._callback = Callback(self, attempt, self._wishes.hosted_page)
+        # No task waits beside this one, so that a cancel has but one to end. The callback cuts
+        # the attempt once the browser has its page.
+        await self._callback.accept(self._listener, nursery)
 
     def knows(self, parameters: Mapping[str, str]) -> bool:
         """Say whether a redirect belongs to this sign-in (RFC 6749, section 10.12)."""
@@ -134,6 +135,13 @@ class BrowserLogin:
         if self._failure is not None:
             raise self._failure
         return self._setup_url
+
+    async def hand_in(self, parameters: Mapping[str, str]) -> None:
+        """Take a redirect that has come past the callback. See ``conclude``."""
+        try:
+            await self.conclude(parameters)
+        finally:
+            self._callback.leave_if_unseen()
 
     def give_up(self, error: LoginError) -> None:
         """Tell those who wait for its outcome that it has failed, if nobody has told them."""

@@ -81,6 +81,11 @@ class Callback:
             else:
                 nursery.start_soon(self._serve, stream)
 
+    def leave_if_unseen(self) -> None:
+        """Wait for no browser's last page if none has come, and the outcome has been told."""
+        if self._attempt.settled and not self._waiting and self._success is None:
+            self._attempt.cut()
+
     async def _serve(self, stream: trio.SocketStream) -> None:
         visit = _Visit()
         await serve_http(partial(self._answer, visit), stream)

@@ -93,7 +93,7 @@ class AccountMethods:
 
         attempt.before_outcome(answer)
         try:
-            await attempt.login.conclude(parameters)
+            await attempt.login.hand_in(parameters)
         except LoginError as error:
             raise RpcError.invalid_request(str(error)) from None
 

@@ -27,7 +27,7 @@ _SCOPE: Final = "openid profile email offline_access api.connectors.read api.con
 _TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"
 
-_SHOWN: Final = 500  # bytes of a refusal that is no JSON
+_SHOWN: Final = 500  # how much of a refusal a person is shown
 
 COURTESY_PATIENCE: Final = 10.0
 """Seconds that something may take whose failure changes nothing for whoever waits."""
@@ -333,7 +333,7 @@ def _detail(reply: Reply) -> str:
         inner.get("code") if inner else error,
     ):
         if isinstance(text, str) and text.strip():
-            return text
+            return text[:_SHOWN]
     # Whatever this is, it is for a person to read, and not all of it.
     return reply.body[:_SHOWN].decode(errors="replace").strip() or "unknown error"
 
