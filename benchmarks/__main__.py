@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.cancels import measure_cancels
+from benchmarks.cycles import measure_cycles, measure_endurance
 from benchmarks.ends import measure_ends
 from benchmarks.figures import GROUPS, Results
+from benchmarks.many import measure_many
 from benchmarks.plan import FULL, QUICK
 from benchmarks.report import as_json, as_text
-from benchmarks.session import measure_session
+from benchmarks.session import SESSION_GROUPS, measure_session
 from benchmarks.startup import measure_cold, measure_warm
 
 if TYPE_CHECKING:
@@ -48,10 +51,23 @@ def measure(plan: Plan, groups: Collection[str]) -> Results:
         for number in range(1, plan.sessions + 1):
             _say(f"servers that end, round {number} of {plan.sessions}")
             measure_ends(results, plan.effort.settle)
-    if not set(groups) <= {"spawn", "cold", "ends"}:
+    if not SESSION_GROUPS.isdisjoint(groups):
         for number in range(1, plan.sessions + 1):
             _say(f"running servers, round {number} of {plan.sessions}")
             measure_session(results, plan.effort, groups)
+    if not {"cancel", "cycles"}.isdisjoint(groups):
+        for number in range(1, plan.sessions + 1):
+            _say(f"sign-ins that are cancelled, round {number} of {plan.sessions}")
+            if "cancel" in groups:
+                measure_cancels(results, plan.effort)
+            if "cycles" in groups:
+                measure_cycles(results, plan.effort)
+    if "cycles" in groups:
+        _say(f"{plan.endurance:,} sign-ins that are cancelled")
+        measure_endurance(results, plan.endurance)
+    if "many" in groups:
+        _say(f"{plan.crowd:,} sign-ins at once")
+        measure_many(results, plan.crowd)
     return results
 
 

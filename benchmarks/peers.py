@@ -93,8 +93,8 @@ class Peer:
             raise EOFError("the server has hung up")
         return chunk
 
-    def await_marks(self, *marks: bytes) -> None:
-        """Read whole lines until every mark has been seen.
+    def await_marks(self, *marks: bytes) -> bytes:
+        """Read whole lines until every mark has been seen; returns them.
 
         Raises:
             RuntimeError: an error was answered, or the marks do not come.
@@ -105,6 +105,7 @@ class Peer:
             if not chunk or b'"error":{' in chunk:
                 raise RuntimeError(f"expected {marks!r}, got {seen + chunk!r}")
             seen += chunk
+        return seen
 
     def open(self) -> float:
         """Introduce ourselves and read the account; returns the seconds since the start."""

@@ -17,6 +17,7 @@ class Effort:
     seconds: float
     """How long requests are pipelined."""
     logins: int
+    cancels: int
 
 
 @attrs.frozen
@@ -27,6 +28,10 @@ class Plan:
     cold_starts: int
     warm_ups: int
     sessions: int
+    endurance: int
+    """Cycles of starting and cancelling a sign-in, one after the other."""
+    crowd: int
+    """Sign-ins that wait at once."""
     effort: Effort
 
 
@@ -35,12 +40,16 @@ FULL: Final = Plan(
     cold_starts=11,
     warm_ups=2,
     sessions=5,
-    effort=Effort(settle=4.0, requests=3000, seconds=2.0, logins=200),
+    endurance=10_000,
+    crowd=10_000,
+    effort=Effort(settle=4.0, requests=3000, seconds=2.0, logins=200, cancels=200),
 )
 QUICK: Final = Plan(
     warm_starts=3,
     cold_starts=2,
     warm_ups=1,
     sessions=2,
-    effort=Effort(settle=1.0, requests=300, seconds=0.3, logins=20),
+    endurance=500,
+    crowd=300,
+    effort=Effort(settle=1.0, requests=300, seconds=0.3, logins=20, cancels=20),
 )

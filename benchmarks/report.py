@@ -42,6 +42,7 @@ def as_json(results: Results) -> str:
             "genuine": row.genuine,
             "ratio": row.ratio,
             "target": row.figure.target,
+            "limit": row.figure.limit,
             "more_is_better": row.figure.more_is_better,
         }
         for row in results.rows()
@@ -89,11 +90,17 @@ def cells(row: Row) -> tuple[str, ...]:
     if row.ratio is not None:
         ratio = number(row.ratio)
         spread = f"{number(min(row.ratios))} to {number(max(row.ratios))}"
-    values = (f"{number(value)} {row.figure.unit}" for value in (row.ours, row.genuine))
+    values = (_value(row.figure, value) for value in (row.ours, row.genuine))
     return (row.figure.title, *values, ratio, spread, _target(row.figure))
 
 
+def _value(figure: Figure, value: float | None) -> str:
+    return "" if value is None else f"{number(value)} {figure.unit}".rstrip()
+
+
 def _target(figure: Figure) -> str:
+    if figure.limit is not None:
+        return f"ours ≤ {figure.limit:g} {figure.unit}".rstrip()
     if figure.target is None:
         return ""
     return f"{'≥' if figure.more_is_better else '≤'} {figure.target:g}"
@@ -101,9 +108,10 @@ def _target(figure: Figure) -> str:
 
 def number(value: float) -> str:
     """Three digits are more than a noisy machine can vouch for."""
-    if not value or value >= 100:
+    size = abs(value)
+    if not value or size >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+    return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 0.1 else f"{value:.3f}"
 
 
 def _line(line: Sequence[str], widths: Sequence[int]) -> str:

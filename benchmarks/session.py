@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.peers import LOOP, SERVERS, running
 from benchmarks.pipeline import pipelined, read_lines
+from benchmarks.weight import memory_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from benchmarks.figures import Results
     from benchmarks.peers import Peer
     from benchmarks.plan import Effort
+
+SESSION_GROUPS: Final = frozenset(("memory", "roundtrip", "pipelined", "login"))
 
 IN_FLIGHT: Final = (1, 16, 256)
 
@@ -30,7 +32,7 @@ def measure_session(results: Results, effort: Effort, groups: Collection[str]) -
             # The genuine server goes on starting after its first answers; that must not count.
             time.sleep(effort.settle)
             if "memory" in groups:
-                for figure, size in _memory(peer.process.pid).items():
+                for figure, size in memory_of(peer.process.pid).items():
                     results.add(figure, program.name, size / 2**20)
             if "roundtrip" in groups:
                 _round_trips(peer, effort.requests // 10)
@@ -49,18 +51,6 @@ def measure_session(results: Results, effort: Effort, groups: Collection[str]) -
             pipelined(peer, 1, effort.seconds / 10)
             flow = pipelined(peer, IN_FLIGHT[-1], effort.seconds)
             results.add(f"flight_{IN_FLIGHT[-1]}", LOOP.name, flow.per_second)
-
-
-def _memory(pid: int) -> dict[str, int]:
-    """The bytes that a process has in memory, by figure."""
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    except OSError:
-        import psutil
-
-        return {"rss": psutil.Process(pid).memory_info().rss}
-    sizes = {line.split()[0]: line.split()[1] for line in text.splitlines()[1:]}
-    return {"pss": int(sizes["Pss:"]) * 1024, "rss": int(sizes["Rss:"]) * 1024}
 
 
 def _round_trips(peer: Peer, count: int) -> list[float]:
