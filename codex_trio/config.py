@@ -212,10 +212,16 @@ def _is_ports(value: Any) -> str | None:
 
 def _is_workspaces(value: Any) -> str | None:
     several = value if type(value) is list else [value]
-    if all(type(one) is str for one in several):
-        return None
-    return "data did not match any variant of untagged enum Repr"
+    if not all(type(one) is str for one in several):
+        return "data did not match any variant of untagged enum Repr"
+    return _COMMAS if type(value) is str and "," in value else None
 
+
+_COMMAS: Final = (
+    "forced_chatgpt_workspace_id must be a single workspace ID string or a TOML list of strings;"
+    " comma-separated strings are not supported. Use `forced_chatgpt_workspace_id ="
+    ' ["123e4567-e89b-42d3-a456-426614174000", "123e4567-e89b-42d3-a456-426614174001"]` instead.'
+)
 
 _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "forced_login_method": _one_of("chatgpt", "api"),

@@ -134,7 +134,7 @@ def load_settings(
         forced_workspaces=choices.forced_workspaces,
         requires_openai_auth=choices.requires_openai_auth,
         issuer=environ.get("CODEX_APP_SERVER_LOGIN_ISSUER", "").strip().rstrip("/") or ISSUER,
-        client_id=environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID", "").strip() or CLIENT_ID,
+        client_id=environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID") or CLIENT_ID,
         revoke_url=_revoke_url(environ),
         login_callback_ports=choices.login_callback_ports,
         cancel_other_login=choices.cancel_other_login,

@@ -89,9 +89,9 @@ class Upstream:
         """
         content: dict[str, Any] = {"json": json} if form is None else {"data": dict(form)}
         encoded = {name: value.encode() for name, value in (headers or {}).items()}
+        client = await self._open()  # which takes its time, but not the host's
         try:
             with trio.fail_after(patience):
-                client = await self._open()
                 return await self._send(client, url, headers=encoded, **content)
         except trio.TooSlowError:
             raise self._error(url, f"no reply within {patience:g} seconds") from None

@@ -59,7 +59,7 @@ def user_agent(originator: str, version: str, client: str, environ: Mapping[str,
         environ: where the terminal makes itself known.
     """
     agent = f"{originator}/{version} ({_system()}) {_terminal(environ)} ({client.strip()})"
-    return agent if re.fullmatch(r"[\t -~]*", agent) else re.sub(r"[^ -~]", "_", agent)
+    return agent if is_header_value(agent) else re.sub(r"[^ -~]", "_", agent)
 
 
 def choose_originator(override: str | None, client_name: str) -> str:

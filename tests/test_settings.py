@@ -95,6 +95,18 @@ SUMMARY = "Invalid configuration; using defaults."
     [
         ("a = 1\nforced = = 3\n", "Invalid value", (2, 10), (2, 10)),
         ("a = [1,\n", "Invalid value", (2, 1), (2, 1)),
+        (
+            'forced_chatgpt_workspace_id = "a,b"',
+            (
+                "forced_chatgpt_workspace_id must be a single workspace ID string or a TOML list of"
+                " strings; comma-separated strings are not supported. Use"
+                " `forced_chatgpt_workspace_id = ["
+                '"123e4567-e89b-42d3-a456-426614174000", "123e4567-e89b-42d3-a456-426614174001"'
+                "]` instead."
+            ),
+            (1, 31),
+            (1, 35),
+        ),
         ("forced_login_method = 5", "wanted string or table", (1, 23), (1, 23)),
         (
             '# c\n  forced_login_method = "x" # c',

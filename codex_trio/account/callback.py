@@ -102,8 +102,6 @@ class Callback:
                 return visit.end(_page(self._success))
             case "/cancel":
                 return self._cancel(visit, request)
-            case "":
-                return HttpResponse.text(400, "Bad Request")
             case _:
                 return HttpResponse.text(404, "Not Found")
 

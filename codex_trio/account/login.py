@@ -138,6 +138,8 @@ class Attempt:
         """
         if self._cut is None:
             self._settle(self._because(str(error)))
+        else:
+            self.scope.cancel(reason=self._cut)  # it was just storing when it was cut
 
     def cut(self, reason: str = NOT_COMPLETED) -> None:
         """Cancel it; if it is just storing credentials, only what comes behind that.
@@ -281,7 +283,9 @@ class LoginDesk:
                 async with flow(partial(self._give_way, attempt)) as login:
 
                     def begin() -> None:
-                        if attempt.login is None and not attempt.scope.cancel_called:
+                        if not (
+                            attempt.login or attempt.settled or attempt.scope.cancel_called
+                        ):
                             attempt.begin(login, tell)
                             ready(login)
                             task_status.started()

@@ -288,7 +288,9 @@ class Issuer:
         except UpstreamError as error:
             raise LoginError(str(error)) from None
         if not reply.succeeded:
-            detail = _detail(reply).replace(grant.code, "[REDACTED]")  # it may be quoted
+            detail = _detail(reply)
+            for secret in (grant.code, grant.verifier):  # which may be quoted
+                detail = detail.replace(secret, "[REDACTED]")
             raise LoginError(f"token endpoint returned status {reply.status_line}: {detail}")
         fields = _strings(reply.json(), "id_token", "access_token", "refresh_token")
         if fields is None:

@@ -120,7 +120,7 @@ async def _ask_to_cancel(port: int) -> bool:
     """Ask another Codex process to give up its login; true when it says that it has."""
     request = f"GET /cancel HTTP/1.1\r\nHost: {_LOOPBACK}:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
-    with trio.move_on_after(_ANSWER_PATIENCE):
+    with trio.move_on_after(_ANSWER_PATIENCE):  # noqa: ASYNC912 - to listen is to wait
         try:
             async with await trio.open_tcp_stream(_LOOPBACK, port) as stream:
                 await stream.send_all(request.encode("ascii"))

@@ -8,30 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from tests.parity.run import Scenario
+from tests.parity.login_differences import LOGIN_RULES
+from tests.parity.rules import Json, Rules, Transcript, heard, replaced, says
 
-Json: TypeAlias = Any
-Transcript: TypeAlias = list[Json]
-Rule: TypeAlias = Callable[[Scenario, Transcript], Transcript]
+if TYPE_CHECKING:
+    from tests.parity.run import Scenario
 
 SIGNED_OUT = {"account": None, "requiresOpenaiAuth": True, "workspaceRouting": None}
 
-RULES: dict[str, Rule] = {}
-
-
-def rule(name: str) -> Callable[[Rule], Rule]:
-    def add(function: Rule) -> Rule:
-        RULES[name] = function
-        return function
-
-    return add
-
-
-def says(entry: Json, method: str) -> bool:
-    return isinstance(entry, dict) and entry.get("<--", {}).get("method") == method
+RULES: Final = Rules()
 
 
 def warning(entry: Json) -> str:
@@ -39,34 +26,30 @@ def warning(entry: Json) -> str:
     return str(entry["<--"]["params"]["summary"]) if says(entry, "configWarning") else ""
 
 
-def replaced(transcript: Transcript, text: str, other: str) -> Transcript:
-    changed: Transcript = json.loads(json.dumps(transcript).replace(text, other))
-    return changed
-
-
-@rule("remote-control")
+@RULES.add("remote-control")
 def no_remote_control(_: Scenario, transcript: Transcript) -> Transcript:
     return [entry for entry in transcript if not says(entry, "remoteControl/status/changed")]
 
 
-@rule("sandbox-warning")
+@RULES.add("sandbox-warning")
 def no_sandbox_to_warn_of(_: Scenario, transcript: Transcript) -> Transcript:
     return [entry for entry in transcript if "bubblewrap" not in warning(entry)]
 
 
-@rule("unknown-keys")
+@RULES.add("unknown-keys")
 def unknown_keys_are_not_counted(_: Scenario, transcript: Transcript) -> Transcript:
     return [entry for entry in transcript if "unrecognized configuration" not in warning(entry)]
 
 
-@rule("toml-texts")
+@RULES.add("toml-texts")
 def another_parser_words_its_errors_otherwise(
     _: Scenario, transcript: Transcript
 ) -> Transcript:
-    return replaced(transcript, "extra `=`, expected nothing", "Invalid value")
+    text = "extra `=`, expected nothing"
+    return [replaced(entry, text, "Invalid value") for entry in transcript]
 
 
-@rule("usage-texts")
+@RULES.add("usage-texts")
 def another_parser_words_usage_otherwise(_: Scenario, transcript: Transcript) -> Transcript:
     texts = {
         r"unexpected argument '(.*)' found": r"unrecognized arguments: \1",
@@ -86,7 +69,7 @@ def another_parser_words_usage_otherwise(_: Scenario, transcript: Transcript) ->
     return transcript
 
 
-@rule("answered-all-the-same")
+@RULES.add("answered-all-the-same")
 def what_can_be_understood_is_answered(_: Scenario, transcript: Transcript) -> Transcript:
     def answer(entry: Json) -> Json:
         if "unanswered" not in entry:
@@ -97,29 +80,37 @@ def what_can_be_understood_is_answered(_: Scenario, transcript: Transcript) -> T
     return [answer(entry) for entry in transcript]
 
 
-@rule("bytes-no-text")
+@RULES.add("bytes-no-text")
 def bytes_that_are_no_text_end_nothing(
     scenario: Scenario, transcript: Transcript
 ) -> Transcript:
-    if transcript[-1] != "hung up":
+    if scenario.name != "bytes that are no text":
         return transcript
     question = {"-->": json.dumps(scenario.steps[-1])}
     return [*transcript[:-1], question, {"<--": {"id": 1, "result": SIGNED_OUT}}]
 
 
-@rule("workspace-routing")
+@RULES.add("workspace-routing")
 def where_requests_go_is_not_looked_up(_: Scenario, transcript: Transcript) -> Transcript:
     failure = {"code": -32603, "message": "workspace routing discovery failed"}
     account = {"type": "chatgpt", "email": "a@b.c", "planType": "pro"}
-    return [
+    question = "GET /backend-api/wham/accounts/check"
+    asked = [entry for entry in transcript if isinstance(entry, dict) and "asked" in entry]
+    transcript = [
         {"<--": {"id": 1, "result": {**SIGNED_OUT, "account": account}}}
         if entry == {"<--": {"error": failure, "id": 1}}
         else entry
         for entry in transcript
+        if not (entry in asked and entry["asked"] == question)
     ]
+    for entry in transcript:
+        result = heard(entry).get("result") or {}
+        if result.get("workspaceRouting"):
+            result["workspaceRouting"] = None
+    return transcript
 
 
-@rule("credentials-in-a-list")
+@RULES.add("credentials-in-a-list")
 def a_list_is_no_credentials(scenario: Scenario, transcript: Transcript) -> Transcript:
     if not (scenario.files.get("auth.json") or "").startswith('["'):
         return transcript
@@ -130,7 +121,7 @@ def a_list_is_no_credentials(scenario: Scenario, transcript: Transcript) -> Tran
     return transcript
 
 
-@rule("keyring")
+@RULES.add("keyring")
 def there_is_no_keyring_yet(scenario: Scenario, transcript: Transcript) -> Transcript:
     if scenario.name != "config: no keyring":
         return transcript
@@ -144,7 +135,7 @@ def there_is_no_keyring_yet(scenario: Scenario, transcript: Transcript) -> Trans
     return transcript
 
 
-@rule("auto-logout")
+@RULES.add("auto-logout")
 def without_a_keyring_one_can_sign_out(
     scenario: Scenario, transcript: Transcript
 ) -> Transcript:
@@ -163,3 +154,6 @@ def without_a_keyring_one_can_sign_out(
         question,
         {"<--": {"id": 1, "result": SIGNED_OUT}},
     ]
+
+
+RULES.update(LOGIN_RULES)

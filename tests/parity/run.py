@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 import subprocess
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote
 
 import attrs
 import trio
 from codex_cli_bin import bundled_codex_path  # type: ignore[import-untyped]  # it has no types
 
-from codex_trio.errors import MessageError
-from codex_trio.protocol import codec
+from codex_trio.testing import StandIn, open_stand_in
+from tests.parity.conversation import Conversation, HungUpError
+from tests.parity.names import Names
+from tests.parity.world import POLL, Step, World
 from tests.processes import INITIALIZE, start, wire_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from codex_trio.testing import Watcher
-    from codex_trio.transport.lines import LineWire
+    from codex_trio.testing import Recorded, Watcher
 
 Json: TypeAlias = Any
-Step: TypeAlias = str | bytes | dict[str, Json]
 
 GENUINE = (str(bundled_codex_path()),)
 
 OPEN: Step = INITIALIZE
 
-SILENCE = 2.0
-"""Seconds after which a request is taken to be left unanswered."""
+OF_A_LOGIN = re.compile(r"/oauth/(token|revoke)|/api/accounts/.*|/backend-api/wham/accounts/.*")
+"""What a server asks in order to sign in. The genuine one also asks, now and then, for more."""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,12 +40,15 @@ class Scenario:
 
     Args:
         name: what it is about.
-        steps: lines; after each one, everything that it causes is waited for.
+        steps: lines, after each of which everything that it causes is waited for; and what a
+            script can do besides, see ``world``.
         files: what is in the home: text, or None for a directory.
         before: flags before ``app-server``.
         after: flags behind it.
         environ: what the environment has besides.
         starts: false when the server is to fail at its start.
+        network: tells the stand-in what to do; None for a server that is not led to it.
+        alone: whether it needs a port of the callback, of which this machine has one.
     """
 
     name: str
@@ -55,23 +58,50 @@ class Scenario:
     after: Sequence[str] = ()
     environ: dict[str, str] = attrs.field(factory=dict)
     starts: bool = True
+    network: Callable[[StandIn], object] | None = None
+    alone: bool = False
 
 
 async def run(
-    scenario: Scenario, command: Sequence[str], home: Path, watch: Watcher | None = None
+    scenario: Scenario, command: tuple[str, ...], home: Path, watch: Watcher | None = None
 ) -> list[Json]:
-    """Return a transcript: what was sent and said in turn, then the files that are left."""
+    """Return a transcript: what was sent and said in turn, and what is left of it."""
+    async with open_stand_in() as stand_in:
+        if scenario.network is None:
+            return await _run(scenario, command, home, stand_in, watch)
+        scenario.network(stand_in)
+        config = stand_in.config + (scenario.files.get("config.toml") or "")
+        led = attrs.evolve(
+            scenario,
+            files={**scenario.files, "config.toml": config},
+            environ={**stand_in.environ, **scenario.environ},
+        )
+        return await _run(led, command, home, stand_in, watch)
+
+
+async def _run(
+    scenario: Scenario,
+    command: tuple[str, ...],
+    home: Path,
+    stand_in: StandIn,
+    watch: Watcher | None,
+) -> list[Json]:
     for name, content in scenario.files.items():
         if content is None:
             (home / name).mkdir()
         else:
             (home / name).write_text(content, encoding="utf-8")
+            (home / name).chmod(0o600)
     arguments = [*scenario.before, "app-server", *scenario.after]
     environ = {
         "TERM": "dumb",
         "CODEX_APP_SERVER_DISABLE_MANAGED_CONFIG": "1",
         **scenario.environ,
     }
+    url = stand_in.url
+    names = Names(
+        {str(home): "<home>", url: "<stand-in>", quote(url, safe=""): "<stand-in, quoted>"}
+    )
     async with start(
         home, *arguments, command=command, environ=environ, stderr=subprocess.PIPE
     ) as process:
@@ -79,9 +109,21 @@ async def run(
             return await _failure(process, home)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_drain, process.stderr)
-            transcript = await _converse(scenario.steps, wire_of(process), home, watch)
+            world = World(
+                command=command,
+                home=home,
+                process=process,
+                stand_in=stand_in,
+                nursery=nursery,
+                environ=environ,
+            )
+            transcript = await _converse(scenario.steps, world, names, watch)
             nursery.cancel_scope.cancel()
-    return [*transcript, *_left_behind(home)]
+    return [
+        *transcript,
+        *map(names.apply, _questions(stand_in.requests)),
+        *map(names.apply, _left_behind(home)),
+    ]
 
 
 async def _failure(process: trio.Process, home: Path) -> list[Json]:
@@ -99,62 +141,37 @@ async def _drain(stream: trio.abc.ReceiveStream | None) -> None:
 
 
 async def _converse(
-    steps: Sequence[Step], wire: LineWire, home: Path, watch: Watcher | None
+    steps: Sequence[Step], world: World, names: Names, watch: Watcher | None
 ) -> list[Json]:
-    """Send every step, and a question behind it whose answer shows that all has been said.
-
-    The question is in the lane of the account, so that it is not answered before news of the
-    account is out. Before the connection is open it is refused, which serves as well.
-    """
-    transcript: list[Json] = []
-    for number, step in enumerate(steps):
-        line = step if isinstance(step, bytes) else _line(step)
-        transcript.append({"-->": line.decode(errors="replace")})
-        marker = f"marker-{number}"
-        question = _line({"id": marker, "method": "getAuthStatus", "params": {}})
-        if watch is not None:
-            watch("-->", line)
-            watch("-->", question)
-        await wire.send_batch([line, question])
-        missing = _ids(line) | {json.dumps(marker)}
-        with trio.CancelScope() as scope:  # noqa: ASYNC912 - the marker is always waited for
-            while missing:
-                try:
-                    answer = await wire.receive()
-                except trio.EndOfChannel:
-                    return [*transcript, "hung up"]
-                if watch is not None:
-                    watch("<--", answer)
-                message = json.loads(answer)
-                if "method" not in message:
-                    missing.discard(json.dumps(message["id"]))
-                if message.get("id") == marker:
-                    # What is not answered now most probably never will be.
-                    scope.deadline = trio.current_time() + SILENCE
-                else:
-                    transcript.append({"<--": normalise(message, home)})
-        if missing:
-            transcript.append({"unanswered": sorted(missing)})
-    return transcript
-
-
-def _line(step: Step) -> bytes:
-    return step.encode() if isinstance(step, str) else json.dumps(step).encode()
-
-
-def _ids(line: bytes) -> set[str]:
-    """The id of a request, whose answer has to be waited for."""
+    conversation = Conversation(
+        world=world, wire=wire_of(world.process), names=names, watch=watch
+    )
     try:
-        message = codec.decode(line)
-    except MessageError:
-        return set()
-    return {json.dumps(message.id)} if isinstance(message, codec.Request) else set()
+        for step in steps:
+            await conversation.take(step)
+    except HungUpError:
+        return [*conversation.transcript, "hung up"]
+    return conversation.transcript
 
 
-def normalise(message: Json, home: Path) -> Json:
-    """Put names in the place of what differs from run to run."""
-    text = json.dumps(message).replace(str(home), "<home>")
-    return json.loads(re.sub(r'"emittedAtMs": \d+', '"emittedAtMs": "<time>"', text))
+def _questions(requests: list[Recorded]) -> Iterator[Json]:
+    """What the stand-in was asked; how often about a code is a matter of time."""
+    polls = []
+    for request in requests:
+        if not OF_A_LOGIN.fullmatch(request.path):
+            continue
+        said = {
+            "asked": f"{request.method} {request.path}",
+            "content-type": request.headers.get("content-type"),
+            "originator": request.headers.get("originator"),
+            "names itself": "user-agent" in request.headers,
+            "fields": [list(field) for field in request.fields.items()],
+        }
+        if request.path == POLL:
+            if said in polls:
+                continue
+            polls.append(said)
+        yield said
 
 
 def _left_behind(home: Path) -> Iterator[Json]:

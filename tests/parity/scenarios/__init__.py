@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.parity.scenarios import account, config, handshake, params, start, wire
+from tests.parity.scenarios import (
+    account,
+    browser,
+    config,
+    device,
+    ending,
+    exchange,
+    handshake,
+    params,
+    ports,
+    start,
+    wire,
+)
 
 SCENARIOS = [
     *wire.WIRE,
@@ -11,4 +23,9 @@ SCENARIOS = [
     *account.ACCOUNT,
     *config.CONFIG,
     *start.START,
+    *browser.BROWSING,
+    *exchange.EXCHANGES,
+    *device.DEVICES,
+    *ending.ENDING,
+    *ports.PORTS,
 ]
