@@ -10,7 +10,9 @@
     ├── AnswerError           a question of ours was answered, but not with what was asked for
     ├── ClientGoneError       a question of ours will not be answered: the client hung up
     ├── LoginError            a sign-in has ended without credentials
+    ├── PortsTakenError       no port is left for the login callback (account/ports.py)
     ├── UpstreamError         a host on the network could not be asked
+    │   ├── DeviceCodeError       the issuer gives no device code (account/oauth.py)
     │   └── TrustError            the certificates to trust it by cannot be used
     ├── SettingsError         the server cannot start as it was told to
     ├── ConfigError           config.toml cannot be used; the server runs on defaults instead

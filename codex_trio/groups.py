@@ -1,7 +1,8 @@
-"""Nurseries that the owner of a block need not know of."""
+"""Exceptions that come out of nurseries in groups."""
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,4 +25,19 @@ def out_of_groups(nurseries: int) -> Generator[None]:
             if not isinstance(error, BaseExceptionGroup) or len(error.exceptions) > 1:
                 raise
             (error,) = error.exceptions
-        raise error from error.__cause__  # noqa: ASYNC123 - the groups were ours
+        # What it was raised from is the owner's, and raising it here must not change that.
+        context, suppressed = error.__context__, error.__suppress_context__
+        try:
+            raise error  # noqa: ASYNC123 - the groups were ours
+        finally:
+            error.__context__, error.__suppress_context__ = context, suppressed
+
+
+def describe_ways(error: BaseException) -> str:
+    """Say of what type an exception is and where it came from, or all those of a group.
+
+    Their texts are left out: what nobody has foreseen may quote a secret.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return "\n".join(describe_ways(one) for one in error.exceptions)
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def open_http_client(settings: Settings) -> httpx.AsyncClient:
-    """Open a client as the original's is: it says nothing of itself, and follows redirects.
+    """Open a client as the original's is: it says nothing of itself.
 
     It has no time limits; whoever asks has one for all that it takes. Blocks, while the
     system's certificates are loaded.
@@ -34,7 +34,6 @@ def open_http_client(settings: Settings) -> httpx.AsyncClient:
         transport=_Routes(open_trust(settings.ca_bundle), settings.proxies),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none, of nobody
         trust_env=False,
-        follow_redirects=True,
         timeout=None,
     )
     del client.headers["User-Agent"]
@@ -148,7 +147,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         try:
             return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
         except trio.Cancelled:
-            with trio.CancelScope(shield=True):  # a socket is closed without waiting
+            with trio.CancelScope(shield=True):  # nothing is said on it yet: no waiting
                 await self._stream.aclose()
             raise
 

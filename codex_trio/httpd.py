@@ -84,10 +84,10 @@ class HttpResponse:
         return cls(status=status, headers=headers, body=text.encode(), close=close)
 
     @classmethod
-    def html(cls, page: str, status: int = 200, *, close: bool = False) -> HttpResponse:
+    def html(cls, page: str, status: int = 200) -> HttpResponse:
         """Answer with a page."""
         headers = (("Content-Type", "text/html; charset=utf-8"),)
-        return cls(status=status, headers=headers, body=page.encode(), close=close)
+        return cls(status=status, headers=headers, body=page.encode())
 
 
 Answer: TypeAlias = HttpResponse | bytes
@@ -207,8 +207,8 @@ class _Connection:
                 h11.Data(data=b"" if method == "HEAD" else response.body),
                 h11.EndOfMessage(),
             )
-        except h11.LocalProtocolError as error:
-            log.error("a response cannot be sent: %s", error)  # noqa: TRY400 - the text is all there is to know
+        except (h11.LocalProtocolError, UnicodeError) as error:
+            log.error("a response cannot be sent: %s", type(error).__name__)  # noqa: TRY400 - its text may quote it
             data = _FAILURE
         with trio.move_on_after(PATIENCE):
             await self._stream.send_all(data)

@@ -42,7 +42,6 @@ class Server:
     """
 
     settings: Settings
-    _nursery: trio.Nursery
     _board: Switchboard
     _desk: LoginDesk
 
@@ -53,7 +52,12 @@ class Server:
         is under way ends, and it is told so if it still listens. A cancelled call drops what
         has not been sent, and ends the client's requests.
         """
-        await serve_connection(wire, self._board, self._desk.close if sole else None)
+
+        async def last_words() -> None:
+            if sole or self.hung_up:
+                await self._desk.close()
+
+        await serve_connection(wire, self._board, last_words)
 
     @property
     def hung_up(self) -> bool:
@@ -63,19 +67,10 @@ class Server:
     def hang_up(self, grace: float | None = None) -> None:
         """Listen to no client any more, so that every ``serve`` ends soon.
 
-        A sign-in that is under way ends first, and clients are told so. What is in flight has
-        ``grace`` seconds, those of the settings by default.
+        What is in flight has ``grace`` seconds, those of the settings by default; then a
+        sign-in that is under way ends, and clients are told so.
         """
-        self._board.closing = True
-        self._nursery.start_soon(
-            self._hang_up, self.settings.grace if grace is None else grace, name="hang up"
-        )
-
-    async def _hang_up(self, grace: float) -> None:
-        latest = trio.current_time() + grace
-        with trio.move_on_at(latest):
-            await self._desk.close()
-        self._board.hang_up(max(0.0, latest - trio.current_time()))
+        self._board.hang_up(self.settings.grace if grace is None else grace)
 
 
 @asynccontextmanager
@@ -84,7 +79,8 @@ async def open_server(settings: Settings | None = None) -> AsyncGenerator[Server
 
     Without settings the environment and ``config.toml`` are read, which may raise
     ``SettingsError``. Leaving the block ends a sign-in that is under way, and leaves no task,
-    port or connection; so does a cancellation.
+    port or connection; so does a cancellation. A browser that has just signed in has a few
+    seconds for its last page, unless the server has hung up or is cancelled.
     """
     if settings is None:
         settings = load_settings()
@@ -93,6 +89,8 @@ async def open_server(settings: Settings | None = None) -> AsyncGenerator[Server
             server = _build(settings, nursery, upstream)
             try:
                 yield server
+                if server.hung_up:  # in which case nobody has time for a browser
+                    await server._desk.clear()
                 await server._desk.close()
             finally:
                 nursery.cancel_scope.cancel(reason="the server's block is left")
@@ -123,4 +121,4 @@ def _build(settings: Settings, nursery: trio.Nursery, upstream: Upstream) -> Ser
         LegacyAccountMethods(signing, desk, news),
     ]
     board = Switchboard(_TABLE, handlers_of(families), settings.grace, router)
-    return Server(settings, nursery, board, desk)
+    return Server(settings, board, desk)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import urljoin
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from codex_trio.config import Choices, parse_overrides, read_config
 from codex_trio.errors import ConfigError, SettingsError
@@ -27,6 +27,9 @@ ISSUER: Final = "https://auth.openai.com"
 
 CLIENT_ID: Final = "app_EMoamEEZ73f0CkXaXp7hrann"
 """What the issuer knows the original by; it expects the redirects that we ask for."""
+
+
+_is_port: Final = validators.and_(validators.ge(0), validators.lt(2**16))
 
 
 @frozen(kw_only=True)
@@ -90,7 +93,10 @@ class Settings:
     issuer: str = ISSUER
     client_id: str = CLIENT_ID
     revoke_url: str | None = None
-    login_callback_ports: tuple[int, ...] = (1455, 1457)
+    login_callback_ports: tuple[int, ...] = field(
+        default=(1455, 1457),
+        validator=[validators.min_len(1), validators.deep_iterable(_is_port)],
+    )
     cancel_other_login: bool = True
     ca_bundle: CaBundle | None = None
     proxies: Mapping[str, str] = field(factory=dict, repr=False)  # may hold passwords

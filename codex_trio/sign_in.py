@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from codex_trio.settings import Settings
 
 _ORIGINATOR: Final = "codex_cli_rs"  # as which the issuer knows the original's command line
+_INTERRUPTED: Final = "Interrupted. `codex-trio login status` says who is signed in."
 _GRACE: Final = 0.25  # seconds for a request that nobody waits for any more
 
 Command: TypeAlias = Callable[[Errand], Awaitable[int | None]]
@@ -51,11 +52,10 @@ def run_account_command(arguments: argparse.Namespace, settings: Settings) -> in
 
 def _choose(arguments: argparse.Namespace, settings: Settings) -> tuple[Command, str]:
     """Choose what is done, and what is said if a signal ends it."""
-    interrupted = "Interrupted. `codex-trio login status` says who is signed in."
     if arguments.command == "logout":
-        return partial(Errand.log_out, anybody=_is_anything_stored(settings)), interrupted
+        return partial(Errand.log_out, anybody=_is_anything_stored(settings)), _INTERRUPTED
     if arguments.login_command == "status":
-        return Errand.show_status, interrupted
+        return Errand.show_status, _INTERRUPTED
     if arguments.with_api_key:
         return Errand.log_in_with_api_key, "Login canceled"
     if arguments.device_auth:
@@ -88,7 +88,8 @@ async def _run(command: Command, if_stopped: str, settings: Settings, screen: Sc
                 code = FAILED
         nursery.cancel_scope.cancel(reason="the command has done its work")
     if code is None:
-        screen.say(if_stopped)  # and nothing is left of it
+        # After the first signal nothing is left; of the second we only know that it was obeyed.
+        screen.say(_INTERRUPTED if stop.at_once else if_stopped)
         return 128 + stop.signum
     return code
 
@@ -99,6 +100,7 @@ class _Stop:
 
     work: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     signum: int = attrs.field(default=0, init=False)
+    at_once: bool = attrs.field(default=False, init=False)
 
     async def watch(
         self,
@@ -111,4 +113,5 @@ class _Stop:
             self.signum = await anext(signals)
             self.work.cancel(reason="a signal has come")
             await anext(signals)
+            self.at_once = True
             everything.cancel(reason="a second signal has come")

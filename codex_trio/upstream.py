@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PATIENCE: Final = 60.0
 """Seconds that a request may take, all of it."""
 
+_GOODBYE: Final = 1.0  # seconds
+_MAX_REDIRECTS: Final = 10
+
 MAX_REPLY: Final = 4 * 2**20
 """Bytes that are read of a reply."""
 
@@ -104,7 +107,11 @@ class Upstream:
     async def _open(self) -> httpx.AsyncClient:
         async with self._opening:
             if self._client is None:
-                self._client = await trio.to_thread.run_sync(_open_client, self._settings)
+                # Abandoned when it is cancelled: a file that hangs must not hold up an end. What
+                # the thread makes then is nobody's, and has opened nothing.
+                self._client = await trio.to_thread.run_sync(
+                    _open_client, self._settings, abandon_on_cancel=True
+                )
         return self._client
 
     async def _send(self, client: httpx.AsyncClient, url: str, **question: Any) -> Reply:
@@ -113,7 +120,7 @@ class Upstream:
         body = bytearray()
         try:
             request = client.build_request("POST", url, **question)
-            response = await client.send(request, stream=True)
+            response = await _send_and_follow(client, request)
             try:
                 # What is too long is cut like any other wait, so that the generators of the
                 # libraries end here, and not when they are collected.
@@ -153,8 +160,22 @@ async def open_upstream(settings: Settings) -> AsyncGenerator[Upstream]:
     try:
         yield upstream
     finally:
-        with trio.CancelScope(shield=True):  # closing sockets does not wait for the far end
+        # TLS says good-bye, which a far end that does not read must not hold up.
+        with trio.move_on_after(_GOODBYE, shield=True):
             await upstream.aclose()
+
+
+async def _send_and_follow(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """Send a request, and follow redirects, whose bodies are not read."""
+    import httpx
+
+    for _ in range(_MAX_REDIRECTS):
+        response = await client.send(request, stream=True)
+        if response.next_request is None:
+            return response
+        await response.aclose()
+        request = response.next_request
+    raise httpx.TooManyRedirects("too many redirects", request=request)
 
 
 def _open_client(settings: Settings) -> httpx.AsyncClient:

@@ -66,7 +66,9 @@ def choose_originator(override: str | None, client_name: str) -> str:
     """Name the program on whose behalf we act."""
     if override is None:
         return client_name
-    return override if is_header_value(override) else _DEFAULT_ORIGINATOR
+    # An environment may hold what is no Unicode; Python has surrogates for it.
+    usable = is_header_value(override) and not re.search(r"[\ud800-\udfff]", override)
+    return override if usable else _DEFAULT_ORIGINATOR
 
 
 def platform_names() -> tuple[str, str]:

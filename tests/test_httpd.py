@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import attrs
 import pytest
 
 from codex_trio.httpd import MAX_BODY, MAX_HEAD, Answer, HttpRequest, HttpResponse
@@ -101,7 +102,7 @@ async def test_a_handler_sees_what_was_asked_and_shows_nobody_the_secrets() -> N
 
     async def handler(request: HttpRequest) -> Answer:  # noqa: ASYNC124 - a handler
         seen.append(request)
-        return HttpResponse.html("<p>é</p>", 418, close=True)
+        return attrs.evolve(HttpResponse.html("<p>é</p>", 418), close=True)
 
     head = f"GET /a%20b?code={SECRET}&code={SECRET}2&x= HTTP/1.1\r\nX-A: 1\r\nx-a: \xff\r\n"
     answer = await converse(head.encode("latin-1") + HOST + b"\r\n" + GET, handler=handler)

@@ -36,7 +36,7 @@ BELOW = {
     "transport": LEAVES,
     "rpc": LEAVES | {"faults", "protocol"},
     "handshake": LEAVES | {"settings", "protocol", "rpc", "user_agent"},
-    "account": LEAVES | {"settings", "protocol", "rpc", "httpd", "upstream", "urls"},
+    "account": LEAVES | {"settings", "protocol", "rpc", "httpd", "upstream", "urls", "groups"},
 }
 TOP = {"__init__", "__main__", "arguments", "demo", "errands", "server", "sign_in", "testing"}
 NOT_FOR_WORDS = {"trio", "httpx"}

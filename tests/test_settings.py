@@ -381,3 +381,9 @@ def test_a_home_that_is_none_stops_the_server(tmp_path: Path) -> None:
 def test_the_release_that_clients_are_told_can_be_changed(home: Path) -> None:
     environ = {"CODEX_HOME": str(home), "CODEX_TRIO_COMPAT_VERSION": "0.170.1"}
     assert load_settings(environ=environ).version == "0.170.1"
+
+
+@pytest.mark.parametrize("ports", [(), (-1,), (1455, 65536)])
+def test_ports_that_are_none_are_refused(home: Path, ports: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="login_callback_ports"):
+        Settings(codex_home=home, login_callback_ports=ports)

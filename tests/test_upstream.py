@@ -289,3 +289,15 @@ async def test_nothing_of_a_question_is_logged(
         await upstream.post(site.url, json={"token": SECRET}, headers={"x": SECRET})
     assert SECRET not in caplog.text
     assert SECRET not in repr(upstream)
+
+
+async def test_the_body_of_a_redirect_is_not_read(upstream: Upstream) -> None:
+    async def answer(request: HttpRequest) -> Answer:  # noqa: ASYNC124 - a handler
+        if request.path == "/there":
+            return HttpResponse.text(200, "here")
+        head = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 99999999\r\n\r\n"
+        return head + b"x" * 4096  # and no more: who waits for the rest waits for ever
+
+    async with open_site(answer) as site:
+        with trio.fail_after(5):
+            assert (await upstream.post(f"{site.url}/a", json={})).body == b"here"

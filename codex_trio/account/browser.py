@@ -18,8 +18,8 @@ from codex_trio.errors import LoginError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
+    from codex_trio.account.attempt import Attempt, GiveWay
     from codex_trio.account.callback import Callback
-    from codex_trio.account.login import Attempt, GiveWay
     from codex_trio.settings import Settings
 
 _NOT_ENTITLED = (
@@ -53,13 +53,13 @@ async def open_browser_login(
     listener = await open_callback_listener(
         settings.login_callback_ports, give_way, cancel_other_login=settings.cancel_other_login
     )
-    login = BrowserLogin(issuer, wishes, listener)
-    try:
-        yield login
-    finally:
-        # Not aclose: that gives everybody else a turn first, and whoever has cancelled us waits.
-        listener.socket.close()
-        login.give_up(LoginError("Login was not completed"))
+    # Not aclose: that gives everybody else a turn first, and whoever has cancelled us waits.
+    with listener.socket:
+        login = BrowserLogin(issuer, wishes, listener)
+        try:
+            yield login
+        finally:
+            login.give_up(LoginError("Login was not completed"))
 
 
 @attrs.define(eq=False)
@@ -79,6 +79,8 @@ class BrowserLogin:
     _listener: trio.SocketListener
     port: int = attrs.field(init=False)
     """Where the callback listens, or has listened."""
+    auth_url: str = attrs.field(init=False)
+    """Where the browser begins."""
     _pkce: Pkce = attrs.field(factory=Pkce.make, init=False)
     _state: str = attrs.field(factory=partial(secrets.token_urlsafe, 32), init=False)
     _attempt: Attempt = attrs.field(init=False)
@@ -91,11 +93,7 @@ class BrowserLogin:
 
     def __attrs_post_init__(self) -> None:
         self.port = self._listener.socket.getsockname()[1]
-
-    @property
-    def auth_url(self) -> str:
-        """Where the browser begins."""
-        return self._issuer.authorize_url(
+        self.auth_url = self._issuer.authorize_url(
             redirect_uri=self._redirect_uri,
             challenge=self._pkce.challenge,
             state=self._state,
@@ -143,6 +141,11 @@ class BrowserLogin:
         finally:
             self._callback.leave_if_unseen()
 
+    def fail(self, error: LoginError) -> None:
+        """Tell everybody that it has failed, unless it has had its outcome."""
+        self._attempt.fail(error)
+        self.give_up(error)
+
     def give_up(self, error: LoginError) -> None:
         """Tell those who wait for its outcome that it has failed, if nobody has told them."""
         if not self._known.is_set():
@@ -164,8 +167,7 @@ class BrowserLogin:
             credentials = await self._issuer.exchange_api_key(credentials)
             await self._attempt.keep(credentials)
         except LoginError as error:
-            self._attempt.fail(error)
-            self.give_up(error)
+            self.fail(error)
         else:
             self._setup_url = self._issuer.setup_url(credentials)
             self._known.set()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hmac
 import logging
+import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import urlencode
 
 import attrs
@@ -16,9 +18,8 @@ from codex_trio.errors import LoginError, os_error_text
 from codex_trio.httpd import HttpRequest, HttpResponse, serve_http
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from codex_trio.account.login import Attempt
+    from codex_trio.account.attempt import Attempt
+    from codex_trio.account.browser import BrowserLogin
 
 log = logging.getLogger(__name__)
 
@@ -26,27 +27,6 @@ _NO_CAPACITY: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _NEXT_TRY: Final = 0.1  # seconds
 
 _HOSTED_PAGE: Final = "https://chatgpt.com/codex/open-app"
-
-
-class Redirected(Protocol):
-    """A sign-in that redirects conclude; see ``BrowserLogin``."""
-
-    @property
-    def port(self) -> int:
-        """Where the callback listens."""
-        ...
-
-    def knows(self, parameters: Mapping[str, str]) -> bool:
-        """Say whether a redirect belongs to this sign-in."""
-        ...
-
-    async def conclude(self, parameters: Mapping[str, str]) -> str | None:
-        """Take a redirect that belongs to it."""
-        ...
-
-    def give_up(self, error: LoginError) -> None:
-        """Tell those who wait for its outcome that it has failed, if nobody has told them."""
-        ...
 
 
 @attrs.define(eq=False)
@@ -58,10 +38,14 @@ class Callback:
     sign-in, nor reach it under a name of its own.
     """
 
-    _login: Redirected
+    _login: BrowserLogin
     _attempt: Attempt
     _hosted_page: str | None
-    _success: str | None = attrs.field(default=None, init=False, repr=False)
+    _stored: bool = attrs.field(default=False, init=False)
+    _setup_url: str | None = attrs.field(default=None, init=False, repr=False)
+    _ticket: str = attrs.field(
+        factory=partial(secrets.token_urlsafe, 16), init=False, repr=False
+    )
     _waiting: int = attrs.field(default=0, init=False)  # visitors who will be shown the end
 
     async def accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> NoReturn:
@@ -83,7 +67,7 @@ class Callback:
 
     def leave_if_unseen(self) -> None:
         """Wait for no browser's last page if none has come, and the outcome has been told."""
-        if self._attempt.settled and not self._waiting and self._success is None:
+        if self._attempt.settled and not self._waiting and not self._stored:
             self._attempt.cut()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
@@ -98,8 +82,8 @@ class Callback:
         match request.path:
             case "/auth/callback":
                 return await self._conclude(visit, request)
-            case "/success" if self._success is not None:
-                return visit.end(_page(self._success))
+            case "/success" if self._stored:
+                return visit.end(_page(self._last_page(request)))
             case "/cancel":
                 return self._cancel(visit, request)
             case _:
@@ -130,20 +114,35 @@ class Callback:
         if self._hosted_page is not None:
             query = urlencode({"source": "login", "app_brand": self._hosted_page})
             return visit.end(_redirect(f"{_HOSTED_PAGE}?{query}"))
-        self._success = pages.success_page(setup_url)
-        return _redirect(f"http://127.0.0.1:{self._login.port}/success")
+        self._stored, self._setup_url = True, setup_url
+        ticket = "" if setup_url is None else f"?ticket={self._ticket}"
+        return _redirect(f"http://127.0.0.1:{self._login.port}/success{ticket}")
+
+    def _last_page(self, request: HttpRequest) -> str:
+        """Say that one is signed in, and where to go on: only to whom we have sent here.
+
+        The place to set up an organization is told the identity token.
+        """
+        ticket = request.query.get("ticket", "").encode(errors="replace")
+        expected = hmac.compare_digest(ticket, self._ticket.encode())
+        return pages.success_page(self._setup_url if expected else None)
 
     def _cancel(self, visit: _Visit, request: HttpRequest) -> HttpResponse:
         """End the sign-in for another Codex process that wants the port; for no web page."""
-        site = request.headers.get("sec-fetch-site", "none")
-        if "origin" in request.headers or site not in ("none", "same-origin"):
+        headers = request.headers
+        site = headers.get("sec-fetch-site", "none")
+        # Older browsers do not say for what site they ask; no Codex calls itself Mozilla.
+        old = (
+            "sec-fetch-site" not in headers
+            and "mozilla" in headers.get("user-agent", "").lower()
+        )
+        if old or "origin" in headers or site not in ("none", "same-origin"):
             return HttpResponse.text(403, "Forbidden")
         if not (self._attempt.open or self._attempt.settled):
             return HttpResponse.text(409, "Too late to cancel")
         # One that is over has nothing to lose but its port, and that is what is asked for.
         error = LoginError("Login cancelled")
-        self._attempt.fail(error)
-        self._login.give_up(error)
+        self._login.fail(error)
         return visit.end(HttpResponse.text(200, str(error)))
 
 

@@ -15,7 +15,7 @@ from codex_trio.errors import LoginError, UpstreamError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from codex_trio.account.login import Attempt, GiveWay
+    from codex_trio.account.attempt import Attempt, GiveWay
     from codex_trio.account.oauth import DeviceCode, Grant, Issuer
 
 log = logging.getLogger(__name__)

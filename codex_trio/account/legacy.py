@@ -12,8 +12,9 @@ from codex_trio.protocol import legacy as words
 from codex_trio.rpc.calls import Call, serves
 
 if TYPE_CHECKING:
+    from codex_trio.account.attempt import Attempt, Outcome
     from codex_trio.account.browser import BrowserLogin
-    from codex_trio.account.login import Attempt, LoginDesk, Outcome
+    from codex_trio.account.login import LoginDesk
     from codex_trio.account.news import AccountNews
     from codex_trio.account.signing import Signing
 

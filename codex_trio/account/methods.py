@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ from codex_trio.urls import query_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from codex_trio.account.attempt import Attempt, Outcome
     from codex_trio.account.auth import Auth
     from codex_trio.account.device_code import DeviceCodeLogin
-    from codex_trio.account.login import Attempt, LoginDesk, Outcome
+    from codex_trio.account.login import LoginDesk
     from codex_trio.account.news import AccountNews
     from codex_trio.account.signing import Signing
     from codex_trio.settings import Settings
@@ -81,7 +83,7 @@ class AccountMethods:
         Whichever redirect is the first, this one or one that reaches the callback, decides it.
         """
         attempt = self._find(call.params.login_id)
-        if attempt is None or not isinstance(attempt.login, BrowserLogin):
+        if attempt is None or attempt.ending or not isinstance(attempt.login, BrowserLogin):
             raise RpcError.invalid_request("no login through a browser has this id")
         parameters = query_of(call.params.redirect_url)
         if not attempt.login.knows(parameters):
@@ -90,12 +92,14 @@ class AccountMethods:
         def answer(outcome: Outcome) -> None:
             if outcome is None:
                 call.reply(words.CompleteLoginAccountResponse())
+            else:
+                reason = outcome.removeprefix(BrowserLogin.prefix)
+                call.fail(RpcError.invalid_request(reason))
 
         attempt.before_outcome(answer)
-        try:
+        with suppress(LoginError):  # which is the outcome, unless somebody cancels it meanwhile
             await attempt.login.hand_in(parameters)
-        except LoginError as error:
-            raise RpcError.invalid_request(str(error)) from None
+        await attempt.told.wait()
 
     @serves(methods.LOGOUT)
     async def logout(self, call: Call[None]) -> None:

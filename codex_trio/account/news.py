@@ -10,8 +10,8 @@ from codex_trio.protocol import account as words
 from codex_trio.protocol import legacy, methods
 
 if TYPE_CHECKING:
+    from codex_trio.account.attempt import Outcome
     from codex_trio.account.auth import Auth
-    from codex_trio.account.login import Outcome
     from codex_trio.protocol.account import AuthMode
     from codex_trio.rpc.client import Client
     from codex_trio.rpc.router import Router

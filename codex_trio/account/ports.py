@@ -16,7 +16,7 @@ from codex_trio.errors import CodexTrioError, os_error_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from codex_trio.account.login import GiveWay
+    from codex_trio.account.attempt import GiveWay
 
 _LOOPBACK: Final = "127.0.0.1"
 _ANSWER_PATIENCE: Final = 0.3  # seconds; who signs people in answers at once

@@ -18,9 +18,10 @@ from codex_trio.errors import LoginError, RpcError, StoreError, TrustError, Upst
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codex_trio.account.attempt import Attempt, Flow, Login, Outcome
     from codex_trio.account.auth import Auth
     from codex_trio.account.credentials import Tokens
-    from codex_trio.account.login import Attempt, Flow, Login, LoginDesk, Outcome
+    from codex_trio.account.login import LoginDesk
     from codex_trio.account.oauth import Issuer
     from codex_trio.rpc.calls import Call
     from codex_trio.settings import Settings
@@ -146,7 +147,7 @@ class Signing:
             )
         attempt = self._desk.reserve()
         call.leave_lane()
-        with call.client.at_hang_up(attempt.cut):
+        with call.client.at_hang_up(attempt.give_up_start):
             try:
                 await self._desk.start(
                     attempt, flow, partial(ready, attempt), partial(tell, attempt)

@@ -7,6 +7,7 @@ is neither a string nor a 64-bit integer makes a notification of a request.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
@@ -152,7 +153,7 @@ def decode_result(row: ServerRequest[Any, P], raw: object) -> P:
 
 def encode_response(request_id: RequestId, result: object) -> bytes:
     """Write the answer to a request of the client."""
-    return orjson.dumps({"id": request_id, "result": unstructure(result)})
+    return _dumps({"id": request_id, "result": unstructure(result)})
 
 
 def encode_failure(request_id: RequestId, error: RpcError) -> bytes:
@@ -161,20 +162,30 @@ def encode_failure(request_id: RequestId, error: RpcError) -> bytes:
     if error.data is not None:
         fields["data"] = error.data
     fields["message"] = error.message
-    return orjson.dumps({"error": fields, "id": request_id})
+    return _dumps({"error": fields, "id": request_id})
 
 
 def encode_request(row: ServerRequest[P, Any], request_id: RequestId, params: P) -> bytes:
     """Write a question to the client."""
-    return orjson.dumps({"method": row.name, "id": request_id, "params": unstructure(params)})
+    return _dumps({"method": row.name, "id": request_id, "params": unstructure(params)})
 
 
 def encode_notification(row: ServerNotification[P], params: P) -> bytes:
     """Write a notification, stamped with the time at which it is written."""
-    return orjson.dumps(
+    return _dumps(
         {
             "method": row.name,
             "params": unstructure(params),
             "emittedAtMs": time.time_ns() // 1_000_000,
         }
     )
+
+
+def _dumps(message: object) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except TypeError:
+        # The name of a file, say, that is no Unicode: it is shown with question marks, for an
+        # error that cannot be told is worse than one that is told inexactly.
+        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(errors="replace")

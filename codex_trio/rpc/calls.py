@@ -10,6 +10,7 @@ import attrs
 from codex_trio.protocol import codec
 
 if TYPE_CHECKING:
+    from codex_trio.errors import RpcError
     from codex_trio.protocol.codec import RequestId
     from codex_trio.protocol.rows import ClientRequest
     from codex_trio.rpc.client import Client
@@ -54,6 +55,17 @@ class Call(Generic[P]):
         message = codec.encode_response(self.id, result)
         self.replied = True
         self.client.say(message)
+
+    def fail(self, error: RpcError) -> None:
+        """Answer now that it has failed, and go on. See ``reply``.
+
+        Raises:
+            RuntimeError: it has been answered.
+        """
+        if self.replied:
+            raise RuntimeError("a request is answered once")
+        self.replied = True
+        self.client.say(codec.encode_failure(self.id, error))
 
     def leave_lane(self) -> None:
         """Let the next request of the lane in while this one goes on.

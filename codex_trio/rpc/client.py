@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 OUTBOX_SIZE: Final = 128
 """How many messages may be queued for a client before who streams to it has to wait."""
 
+LAST_WORDS: Final = 0.25
+"""Seconds that a client has to take what is left for it when its time is up."""
+
 MAX_UNREAD: Final = 16 * 2**20
 """How many bytes may be queued for a client before we stop reading what else it asks."""
 
@@ -46,6 +49,8 @@ class Client:
     """Cutting it ends the connection at once; its deadline is when it ends at the latest."""
     listening: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     """Cutting it is like the client's hanging up: what is in flight is still answered."""
+    answering: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    """Its deadline is until when that may take."""
     initialized: bool = attrs.field(default=False, init=False)
     experimental: bool = attrs.field(default=False, init=False)
     opted_out: frozenset[str] = attrs.field(default=frozenset(), init=False)
@@ -129,6 +134,10 @@ class Client:
             self.connection.cancel(reason="the client does not read")
 
     def end_within(self, seconds: float) -> None:
-        """See to it that the connection ends in time, or sooner if that is settled already."""
+        """See to it that the connection ends in time, or sooner if that is settled already.
+
+        Requests in flight have so many seconds, and what is to be said then a little more.
+        """
         latest = trio.current_time() + seconds
-        self.connection.deadline = min(self.connection.deadline, latest)
+        self.answering.deadline = min(self.answering.deadline, latest)
+        self.connection.deadline = min(self.connection.deadline, latest + LAST_WORDS)

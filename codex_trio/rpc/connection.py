@@ -67,7 +67,7 @@ async def serve_connection(
     """Serve one client until it hangs up or stops listening; closes the wire.
 
     The client ends its side: requests in flight have ``board.grace`` seconds, what is queued is
-    sent meanwhile, and the call returns. The client stops reading: everything is cancelled, and
+    sent, and the call returns. The client stops reading: everything is cancelled, and
     the call returns. The call is cancelled: what is not sent yet is dropped.
 
     ``last_words`` is awaited when the client has hung up and all of its requests are answered:
@@ -120,24 +120,28 @@ class Reader:
 
     async def read(self, wire: Wire) -> None:
         """Read until the client ends its side, then give what is in flight its time."""
-        async with trio.open_nursery() as handlers:
-            with self._client.listening:
-                while True:
-                    try:
-                        line = await wire.receive()
-                    except trio.EndOfChannel:
-                        break
-                    except MessageTooLongError as error:
-                        self._refuse_unread(error)
-                    else:
-                        self._take(line, handlers)
-                    # The one other wait: for a client that leaves megabytes unread, and is
-                    # held up like anybody who writes to a pipe that is not emptied.
-                    await self._client.wait_read()
-            # Nothing will be answered any more, but everything can still be heard.
-            self._board.router.hang_up(self._client)
-            self._client.hang_up()
-            self._client.end_within(self._board.grace)
+        with self._client.answering:
+            async with trio.open_nursery() as handlers:
+                await self._listen(wire, handlers)
+                # Nothing will be answered any more, but everything can still be heard.
+                self._board.router.hang_up(self._client)
+                self._client.hang_up()
+                self._client.end_within(self._board.grace)
+
+    async def _listen(self, wire: Wire, handlers: trio.Nursery) -> None:
+        with self._client.listening:
+            while True:
+                try:
+                    line = await wire.receive()
+                except trio.EndOfChannel:
+                    break
+                except MessageTooLongError as error:
+                    self._refuse_unread(error)
+                else:
+                    self._take(line, handlers)
+                # The one other wait: for a client that leaves megabytes unread, and is held up
+                # like anybody who writes to a pipe that is not emptied.
+                await self._client.wait_read()
 
     def _take(self, line: bytes, handlers: trio.Nursery) -> None:
         try:

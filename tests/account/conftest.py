@@ -35,9 +35,6 @@ KEY = {"type": "apiKey", "apiKey": "sk-secret"}
 NOT_COMPLETED = {"chatgpt": "Login server error: Login was not completed"}
 NOT_COMPLETED["chatgptDeviceCode"] = "Login was not completed"
 
-# BUG: what httpx sends is an async generator, which a cancellation leaves suspended.
-GENERATORS = pytest.mark.filterwarnings("ignore:Async generator .httpx:ResourceWarning")
-
 
 @pytest.fixture
 async def stand_in() -> AsyncGenerator[StandIn]:
@@ -118,7 +115,7 @@ async def open_witness(server: Server, witness: Witness) -> AsyncGenerator[WireC
     async with testing.connect(server, witness) as client:
         await client.initialize(experimental=True)
         witness.forget()
-        with trio.fail_after(patience()):
+        with trio.fail_after(patience()):  # noqa: ASYNC100 - the body waits
             yield client
 
 
@@ -168,7 +165,7 @@ def find_free_port() -> int:
 
 def is_quiet(server: Server) -> bool:
     """Whether nothing is left of any login: no attempt, no task."""
-    return not server._desk._attempts and not server._nursery.child_tasks
+    return not server._desk._attempts and not server._desk._nursery.child_tasks
 
 
 def port_of(auth_url: str) -> int:
@@ -219,6 +216,15 @@ class SlowStore:
         auth._store = slow = cls(auth._store)
         return slow
 
+    @asynccontextmanager
+    async def freed(self) -> AsyncGenerator[None]:
+        """Go on when the block is left, however it is; it may take no longer than others."""
+        try:
+            with trio.fail_after(patience()):  # noqa: ASYNC100 - the body waits
+                yield
+        finally:
+            self.go_on.set()
+
     def load(self) -> Credentials | None:
         return self._store.load()
 
@@ -235,6 +241,6 @@ class SlowStore:
 
 async def until(ready: Callable[[], object]) -> None:
     """Let everybody else run until something is so."""
-    with trio.fail_after(patience()):
+    with trio.fail_after(patience()):  # noqa: ASYNC912 - it may be so already
         while not ready():  # noqa: ASYNC110 - it is what is looked at that has no event
             await trio.lowlevel.checkpoint()

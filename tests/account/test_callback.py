@@ -100,7 +100,8 @@ async def test_an_owner_is_led_to_what_is_left_to_set_up(
     stand_in.account.project_id = None
     login = await begin(client, stand_in)
     page = await stand_in.visit(login.auth_url)
-    assert page.url == f"{login.url}/success"
+    assert page.url.partition("?")[0] == f"{login.url}/success"
+    assert ("?ticket=" in page.url) is (owner and not onboarded)
     assert (SIGNED_IN in page.text) is (onboarded or not owner)
     assert ("org-setup" in page.text) is (owner and not onboarded)
     if owner and not onboarded:
@@ -109,6 +110,7 @@ async def test_an_owner_is_led_to_what_is_left_to_set_up(
         told = parse_qs(urlsplit(link).query, keep_blank_values=True)
         assert list(told) == ["p", "t", "with_org", "project_id"]
         assert (told["with_org"], told["project_id"]) == (["org-fake"], [""])
+        assert told["t"][0] not in page.url
     assert await outcome_of(client, login) is None
 
 

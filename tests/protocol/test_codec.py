@@ -192,3 +192,8 @@ def test_messages_show_no_secret() -> None:
     )
     assert "sk-secret" not in repr(params)
     assert "sk-secret" not in repr(request)
+
+
+def test_what_is_no_unicode_is_told_inexactly_rather_than_not_at_all() -> None:
+    failure = codec.encode_failure(1, RpcError.internal("no file caf\udce9"))
+    assert failure == b'{"error":{"code":-32603,"message":"no file caf?"},"id":1}'

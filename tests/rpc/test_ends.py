@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from codex_trio.errors import ClientGoneError
+from codex_trio.rpc.client import LAST_WORDS
 from codex_trio.rpc.connection import MAX_IN_FLIGHT, Switchboard, serve_connection
 from codex_trio.testing import WireClient, open_client
 from codex_trio.transport.lines import LineWire
@@ -127,7 +128,7 @@ async def test_who_hangs_up_and_reads_no_more_cannot_keep_us(
             await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
         ours.hang_up()
     assert board.router.clients == []
-    assert trio.current_time() - started == pytest.approx(board.grace)
+    assert trio.current_time() - started == pytest.approx(board.grace + LAST_WORDS)
 
 
 async def test_hanging_up_on_a_client_that_has_hung_up_shortens_its_grace(
@@ -139,7 +140,7 @@ async def test_hanging_up_on_a_client_that_has_hung_up_shortens_its_grace(
         await trio.sleep(1)
         started = trio.current_time()
         board.hang_up(0.25)
-    assert trio.current_time() - started == pytest.approx(0.25)
+    assert trio.current_time() - started == pytest.approx(0.25 + LAST_WORDS)
 
 
 async def test_news_never_overtakes_the_answer_it_follows_from(board: Switchboard) -> None:
