@@ -108,7 +108,10 @@ class BrowserLogin:
         self._callback = Callback(self, attempt, self._wishes.hosted_page)
         # No task waits beside this one, so that a cancel has but one to end. The callback cuts
         # the attempt once the browser has its page.
-        await self._callback.accept(self._listener, nursery)
+        try:
+            await self._callback.accept(self._listener, nursery)
+        finally:
+            self._decided = True  # the nursery takes no more tasks
 
     def knows(self, parameters: Mapping[str, str]) -> bool:
         """Say whether a redirect belongs to this sign-in (RFC 6749, section 10.12)."""
