@@ -140,7 +140,7 @@ def load_settings(
         forced_workspaces=choices.forced_workspaces,
         requires_openai_auth=choices.requires_openai_auth,
         issuer=environ.get("CODEX_APP_SERVER_LOGIN_ISSUER", "").strip().rstrip("/") or ISSUER,
-        client_id=environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID") or CLIENT_ID,
+        client_id=_client_id(environ),
         revoke_url=_revoke_url(environ),
         login_callback_ports=choices.login_callback_ports,
         cancel_other_login=choices.cancel_other_login,
@@ -171,6 +171,11 @@ def find_home(environ: Mapping[str, str]) -> Path:
     if not path.is_dir():
         raise SettingsError(f'CODEX_HOME points to "{given}", but that path is not a directory')
     return path.resolve()
+
+
+def _client_id(environ: Mapping[str, str]) -> str:
+    given = environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID", "")
+    return given if given.strip() else CLIENT_ID  # taken as it is, unless it is blank
 
 
 def _revoke_url(environ: Mapping[str, str]) -> str | None:

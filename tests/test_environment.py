@@ -31,7 +31,8 @@ def test_the_issuer_can_be_another(home: Path, given: str, issuer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "client_id"), [("app_mine", "app_mine"), (" a ", " a "), ("", CLIENT_ID)]
+    ("given", "client_id"),
+    [("app_mine", "app_mine"), (" a ", " a "), (" ", CLIENT_ID), ("", CLIENT_ID)],
 )
 def test_the_issuer_may_know_us_by_another_name(home: Path, given: str, client_id: str) -> None:
     assert load_from(home, CODEX_APP_SERVER_LOGIN_CLIENT_ID=given).client_id == client_id

@@ -148,18 +148,15 @@ class Attempt:
         """
         if self._cut is None:
             self._settle(self._because(str(error)))
-        else:
-            self.scope.cancel(reason=self._cut)  # it was just storing when it was cut
 
     def cut(self, reason: str = NOT_COMPLETED) -> None:
-        """Cancel it; if it is just storing credentials, only what comes behind that.
+        """Cancel it; if it is just storing credentials, that is done before.
 
         Wait for ``ended`` to know that nothing is left.
         """
         if self._cut is None:
             self._cut = reason
-            if not self._storing:
-                self.scope.cancel(reason=reason)
+            self.scope.cancel(reason=reason)
 
     def end(self, *, crashed: bool = False) -> None:
         """Tell the outcome if nobody has, and that nothing is left; for the desk."""
@@ -184,5 +181,4 @@ class Attempt:
         if self._tell is not None:
             self._tell(outcome)
         # What is left are pages for a browser, which may never come for them.
-        patience = LINGER if self._cut is None else 0
-        self.scope.deadline = trio.current_time() + patience
+        self.scope.deadline = trio.current_time() + LINGER

@@ -75,6 +75,17 @@ def patient_clock() -> MockClock:
     return MockClock(autojump_threshold=0.05)
 
 
+@pytest.fixture
+def still_clock() -> MockClock:
+    """A clock that stands still until a test says ``jump``: what is loaded first takes longer."""
+    return MockClock()
+
+
+def jump(clock: MockClock) -> None:
+    """Skip the time in which nobody does anything; sockets and threads have time to."""
+    clock.autojump_threshold = 0.05
+
+
 def patience() -> float:
     """Seconds after which nothing will come any more; under a clock that jumps, many."""
     jumps = isinstance(trio.lowlevel.current_clock(), MockClock)

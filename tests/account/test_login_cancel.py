@@ -26,6 +26,7 @@ from tests.account.conftest import (
     in_short,
     is_free,
     is_quiet,
+    jump,
     port_of,
     start,
     until,
@@ -239,7 +240,7 @@ async def test_who_ends_a_login_that_then_cannot_be_stored_is_answered_at_once(
 
 
 async def test_a_login_that_is_too_late_while_it_is_being_stored_succeeds(
-    patient_clock: trio.testing.MockClock,
+    still_clock: trio.testing.MockClock,
     login_client: WireClient,
     login_server: Server,
     stand_in: StandIn,
@@ -248,6 +249,7 @@ async def test_a_login_that_is_too_late_while_it_is_being_stored_succeeds(
     async with trio.open_nursery() as nursery:
         login = await approve(login_client, stand_in, BROWSER, nursery)
         await disk.storing.wait()
+        jump(still_clock)
         await trio.sleep(601)
         disk.go_on.set()
         assert await completed(login_client) == (login["loginId"], None)

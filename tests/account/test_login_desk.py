@@ -25,6 +25,7 @@ from tests.account.conftest import (
     find_free_port,
     is_free,
     is_quiet,
+    jump,
     open_login_client,
     patience,
     port_of,
@@ -151,7 +152,7 @@ async def test_a_newer_login_takes_the_port_of_the_former(
 )
 @pytest.mark.parametrize("hung", [False, True])
 async def test_nobody_is_waited_for_for_ever(
-    patient_clock: trio.testing.MockClock,
+    still_clock: trio.testing.MockClock,
     login_client: WireClient,
     witness: Witness,
     stand_in: StandIn,
@@ -165,6 +166,7 @@ async def test_nobody_is_waited_for_for_ever(
         stand_in.faults.add(POLL, *[Fault.hang()] * 30)
     login = await begin(login_client, witness, way)
     since = trio.current_time()
+    jump(still_clock)
     assert await completed(login_client) == (login, error)
     assert trio.current_time() - since == pytest.approx(seconds, abs=1)
     assert witness.story == [(f"{login}: {error}", True)]
@@ -173,7 +175,7 @@ async def test_nobody_is_waited_for_for_ever(
 
 
 async def test_a_browser_that_hangs_at_the_callback_is_not_waited_for(
-    patient_clock: trio.testing.MockClock,
+    still_clock: trio.testing.MockClock,
     login_client: WireClient,
     witness: Witness,
     stand_in: StandIn,
@@ -183,6 +185,7 @@ async def test_a_browser_that_hangs_at_the_callback_is_not_waited_for(
     assert witness.port is not None
     async with await trio.open_tcp_stream("127.0.0.1", witness.port) as browser:
         await browser.send_all(b"GET /auth/callback?state=")
+        jump(still_clock)
         assert await completed(login_client) == (login, "Login timed out")
     assert is_free(witness.port)
 

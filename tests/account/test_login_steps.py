@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -36,8 +36,9 @@ from tests.account.conftest import (
 from tests.cancellation import cancel_at_step
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Generator
 
+    from codex_trio.account.attempt import Attempt
     from codex_trio.settings import Settings
     from codex_trio.testing import StandIn
 
@@ -227,20 +228,47 @@ async def test_a_redirect_that_is_handed_in_counts_even_if_its_request_is_cancel
 async def test_a_redirect_may_be_handed_in_at_any_moment_of_the_end(
     server: Server, ear: Ear, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for moment in range(80):
+    for moment in range(120):
         login = await begin(ear, BROWSER)
-        (query,) = parse_qs(urlsplit(ear.messages[-1]["result"]["authUrl"]).query)["state"]
-        url = f"http://127.0.0.1:{ear.port}/auth/callback?state={query}&code=c0de"
+        (state,) = parse_qs(urlsplit(ear.messages[-1]["result"]["authUrl"]).query)["state"]
+        url = f"http://127.0.0.1:{ear.port}/auth/callback?state={state}&code=c0de"
         params = words.CompleteLoginAccountParams(login_id=login, redirect_url=url)
+        (attempt,), now = server._desk._attempts, trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(end_with_cancel, ear, login)
-            for _ in range(moment % 8):
-                await trio.lowlevel.checkpoint()
+            with _AtStep(1 + moment % 12, now.set):
+                await until(partial(either_is_set, now, attempt.ended))
             with suppress(RpcError):
                 await ear.ask(methods.LOGIN_COMPLETE, params)
         told = [short for short, _ in ear.take() if not short.startswith("-32600 ")]
         assert told == ["canceled", f"{login}: {NOT_COMPLETED['chatgpt']}"]
     assert not caplog.records
+
+
+def either_is_set(one: trio.Event, other: trio.Event) -> bool:
+    return one.is_set() or other.is_set()
+
+
+async def test_who_is_cancelled_in_the_step_before_storing_stores_nothing(
+    server: Server, ear: Ear, stand_in: StandIn
+) -> None:
+    login = await begin(ear, DEVICE)
+    attempt = server._desk.find(login)
+    assert attempt is not None
+    with attempt_scope(attempt), pytest.raises(trio.Cancelled):
+        await attempt.keep(credentials_of(stand_in))
+    await attempt.ended.wait()
+    assert server._desk._auth.current is None
+    assert [short for short, _ in ear.take()] == [f"{login}: Login was not completed"]
+
+
+@contextmanager
+def attempt_scope(attempt: Attempt) -> Generator[None]:
+    """Be as a task of an attempt that is cut in this very step."""
+    with trio.CancelScope() as scope:
+        attempt.cut()
+        scope.cancel()
+        yield
 
 
 @either

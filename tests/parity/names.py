@@ -33,6 +33,7 @@ NUMBERED: Final = {
 UNNUMBERED: Final = {
     r'"emittedAtMs": \d+': '"emittedAtMs": "<time>"',
     r"\bid_token=eyJ[\w.-]+": "id_token=<id-token>",
+    r"/success\?ticket=[\w-]+": "/success",  # whose page it is
     r'"expiresAt": \d+': '"expiresAt": "<time>"',
     r'"holder": \{"pid": \d+, "name": "[^"]+"\}': (
         '"holder": {"pid": "<pid>", "name": "<program>"}'
