@@ -114,6 +114,19 @@ async def test_an_owner_is_led_to_what_is_left_to_set_up(
     assert await outcome_of(client, login) is None
 
 
+async def test_who_comes_uninvited_is_not_told_the_identity_token(
+    client: WireClient, stand_in: StandIn, web: httpx.AsyncClient
+) -> None:
+    stand_in.account.completed_platform_onboarding = False
+    stand_in.account.is_org_owner = True
+    login = await begin(client, stand_in)
+    page = await stand_in.visit(login.auth_url, follow=False)
+    await web.get(page.headers["location"])  # whose browser would be led on
+    stranger = await web.get(f"{login.url}/success?ticket=guessed")
+    assert SIGNED_IN in stranger.text
+    assert "org-setup" not in stranger.text
+
+
 @pytest.mark.parametrize(("brand", "told"), [(None, "codex"), ("chatgpt", "chatgpt")])
 async def test_a_page_of_the_hosts_own_comes_last_if_it_is_wanted(
     client: WireClient, stand_in: StandIn, web: httpx.AsyncClient, brand: Any, told: str

@@ -83,6 +83,7 @@ async def test_another_process_may_end_the_login(
         {"Origin": "{url}", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
+        {"User-Agent": "Mozilla/5.0 (Macintosh) Safari/605.1.15"},  # one that does not say
     ],
 )
 async def test_a_page_of_another_site_cannot_end_the_login(
