@@ -165,15 +165,13 @@ class WireClient:
                 self._give_up()
 
     async def _listen(self) -> None:
-        """Sort what comes in, until the server hangs up or we do."""
-        try:
-            with suppress(trio.BrokenResourceError):
-                async for data in self._wire:
-                    if self._watch is not None:
-                        self._watch("<--", data)
-                    self._sort(orjson.loads(data))
-        finally:
-            self._give_up()
+        """Sort what comes in, until the server hangs up."""
+        with suppress(trio.BrokenResourceError):
+            async for data in self._wire:
+                if self._watch is not None:
+                    self._watch("<--", data)
+                self._sort(orjson.loads(data))
+        self._give_up()
 
     def _sort(self, message: Json) -> None:
         if "method" not in message:

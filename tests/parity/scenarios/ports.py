@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from codex_trio.testing import Fault
 from tests.parity.run import GENUINE, OPEN, Scenario
-from tests.parity.scenarios.asking import LOGOUT, READ
+from tests.parity.scenarios.asking import READ
 from tests.parity.scenarios.signing import (
     API_KEY,
     BROWSER,
     COMPLETED,
-    DEVICE,
     TOKEN,
     UPDATED,
     faulty,
@@ -78,8 +77,8 @@ PORTS = [
         )
         for name, command in {"its kind": None, "genuine": GENUINE, "codex-trio": OURS}.items()
     ),
+    # What the genuine server makes of a sign-out and of a newer login at this moment differs from
+    # run to run: now and then the former succeeds, and its browser waits for ever.
     late("cancelled", Cancel(), COMPLETED),
-    late("signed out", LOGOUT, COMPLETED, UPDATED),
     late("an API key", API_KEY, COMPLETED, COMPLETED, UPDATED),
-    late("a device", DEVICE, COMPLETED),
 ]
