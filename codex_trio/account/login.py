@@ -133,8 +133,8 @@ class LoginDesk:
                         if not (
                             attempt.login or attempt.settled or attempt.scope.cancel_called
                         ):
+                            ready(login)  # first: if it fails, nothing has begun
                             attempt.begin(login, tell)
-                            ready(login)
                             task_status.started()
 
                     await self._take_over(attempt, begin)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 import trio
@@ -35,8 +36,10 @@ from tests.account.conftest import (
 from tests.checked import connect
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from codex_trio.account.attempt import Attempt, GiveWay
     from codex_trio.settings import Settings
     from codex_trio.testing import StandIn, WireClient
 
@@ -304,3 +307,36 @@ async def test_while_the_server_hangs_up_nobody_begins(
     with pytest.raises(RpcError, match=r"^Login was not completed$"):
         await start(login_client)
     assert is_quiet(login_server)
+
+
+async def test_a_start_that_cannot_be_answered_fails_and_the_former_ends_as_ever(
+    login_server: Server,
+) -> None:
+    """Its beginning is called in the former's task, which must not suffer from it."""
+    desk, told = login_server._desk, list[str | None]()
+
+    @asynccontextmanager
+    async def flow(_: GiveWay) -> AsyncGenerator[Waiting]:
+        yield Waiting()
+
+    await desk.start(desk.reserve(), flow, lambda _: None, told.append)
+
+    def fail(_: Waiting) -> None:
+        raise KeyError("s3cret")
+
+    with pytest.raises(KeyError):
+        await desk.start(desk.reserve(), flow, fail, told.append)
+    assert told == ["Login was not completed"]
+    assert is_quiet(login_server)
+
+
+class Waiting:
+    """A way of signing in that nobody ever finishes."""
+
+    patience: ClassVar[float] = 600.0
+    prefix: ClassVar[str] = ""
+    too_late: ClassVar[str] = "too late"
+    port: int | None = None
+
+    async def run(self, attempt: Attempt, nursery: trio.Nursery) -> None:
+        await trio.sleep_forever()
