@@ -23,6 +23,9 @@ TRIO_RULES = (
     "--transform-async-generator-decorators=as_safe_channel",
 )
 
+EVERYWHERE = "not browser and not clients and not keyring and not parity"
+"""The tests that need nothing but what pip installs, and little time."""
+
 ACP = "@agentclientprotocol/codex-acp@2.6.0"
 NPM_FLAGS = ("--no-audit", "--no-fund", "--loglevel=error")
 
@@ -80,7 +83,7 @@ def parity(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; without arguments, require that they cover every branch."""
     install(session, "test")
-    chosen = session.posargs or ["-m", "not browser and not clients and not parity"]
+    chosen = session.posargs or ["-m", EVERYWHERE]
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *chosen)
     if not session.posargs:
@@ -92,7 +95,7 @@ def tests(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests against the oldest dependencies that we claim to support."""
     session.install("-e.", "--group=test", "--resolution=lowest-direct")
-    session.run("pytest", "-m", "not browser and not clients and not parity", *session.posargs)
+    session.run("pytest", "-m", EVERYWHERE, *session.posargs)
 
 
 @nox.session(default=False)
@@ -103,6 +106,15 @@ def browser(session: nox.Session) -> None:
     """
     install(session, "browser")
     session.run("pytest", "tests/browser", "-m", "browser", *session.posargs)
+
+
+@nox.session(default=False)
+def keyring(session: nox.Session) -> None:
+    """Keep credentials in a real keyring; needs dbus-daemon and gnome-keyring-daemon."""
+    install(session, "test")
+    session.run(
+        "pytest", "tests/account/test_secret_service.py", "-m", "keyring", *session.posargs
+    )
 
 
 @nox.session(default=False)

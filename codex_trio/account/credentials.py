@@ -61,8 +61,11 @@ class Credentials:
             return None
         return self.tokens.access_token
 
-    def encode(self) -> bytes:
-        """Write them as auth.json has them: the original's fields, in its order."""
+    def encode(self, *, compact: bool = False) -> bytes:
+        """Write them as auth.json has them: the original's fields, in its order.
+
+        ``compact`` is how the original writes them into a keyring, without a blank or a line end.
+        """
         stored: dict[str, Any] = {"auth_mode": self.mode, "OPENAI_API_KEY": self.api_key}
         if self.tokens is not None:
             stored["tokens"] = {
@@ -73,7 +76,7 @@ class Credentials:
             }
         if self.last_refresh is not None:
             stored["last_refresh"] = self.last_refresh
-        return orjson.dumps(stored, option=orjson.OPT_INDENT_2)
+        return orjson.dumps(stored, option=0 if compact else orjson.OPT_INDENT_2)
 
     @classmethod
     def decode(cls, content: bytes) -> Credentials:

@@ -1,28 +1,24 @@
-"""auth.json: every content it may have, whole after every way to be interrupted."""
+"""What may be stored, and what every store does alike."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import stat
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
-import trio
 
-from codex_trio.account.auth import Auth
 from codex_trio.account.credentials import Credentials
-from codex_trio.account.storage import FileStore, MemoryStore, open_store
+from codex_trio.account.storage import CallableStore, Store, open_store
 from codex_trio.errors import StoreError
-from codex_trio.settings import Settings
+from codex_trio.settings import CredentialsStore, Settings
+from tests.account.keyrings import MemoryKeyring, in_use
 from tests.account.test_credentials import ID_TOKEN, REFRESHED, TOKENS, token
 from tests.cancellation import cancel_at_step
 from tests.checked import open_memory_client
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
 
 CHATGPT = {"type": "chatgpt", "email": "a@b.c", "planType": "pro"}
 KEY = {"type": "apiKey"}
@@ -124,9 +120,7 @@ async def test_what_cannot_be_used_counts_as_signed_out_and_stays(
         await client.initialize()
         assert (await client.call("account/read", {}))["account"] is None
         assert (await client.call("getAuthStatus", {}))["authMethod"] is None
-        assert caplog.messages == [
-            f"stored credentials cannot be used, so nobody is signed in: {reason}"
-        ]
+        assert caplog.messages == [f"stored credentials cannot be used: {reason}"]
         assert file.read_bytes() == content
         # And nothing of it is in the way of the next one.
         await client.call("account/login/start", {"type": "apiKey", "apiKey": "k"})
@@ -168,166 +162,100 @@ async def test_what_the_settings_do_not_allow_is_hidden_and_stays(
     assert json.loads(file.read_bytes()) == content
 
 
-# --- the file ---
+# --- every store ---
+
+BEFORE, AFTER = Credentials.of_api_key("before"), Credentials.of_api_key("after")
 
 
-async def test_the_mode_is_mended_and_the_home_is_made(tmp_path: Path) -> None:
-    file = tmp_path / "new" / "home" / "auth.json"
-    store = FileStore(file)
-    assert store.load() is None
+@pytest.fixture
+def backend() -> Generator[MemoryKeyring]:
+    """The keyring of this host, which works."""
+    with in_use(MemoryKeyring()) as keyring:
+        yield keyring
+
+
+def make(kind: str, home: Path) -> Store:
+    """Make a store of a kind, with credentials in it that others have put there."""
+    if kind != "callable":
+        return open_store(Settings(codex_home=home, credentials_store=kind))  # type: ignore[arg-type]
+    stored: dict[str, bytes] = {}
+    return CallableStore(
+        load=lambda: stored.get("it"),
+        save=lambda content: stored.update(it=content),
+        delete=stored.clear,
+    )
+
+
+KINDS = [*get_args(CredentialsStore), "callable"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("backend")
+async def test_what_is_saved_is_loaded_until_it_is_deleted(home: Path, kind: str) -> None:
+    store = make(kind, home)
+    assert store.kind == ("own" if kind == "callable" else kind)
+    assert await store.load() is None
     await store.delete()
-    await store.save(Credentials.of_api_key("a"))
-    file.chmod(0o644)
-    await store.save(Credentials.of_api_key("b"))
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert store.load() == Credentials.of_api_key("b")
-
-
-async def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
-    target, link = tmp_path / "elsewhere" / "target", tmp_path / "auth.json"
-    target.parent.mkdir()
-    target.write_text("old", encoding="utf-8")
-    link.symlink_to(target)
-    store = FileStore(link)
-    await store.save(Credentials.of_api_key("k"))
-    assert link.is_symlink()
-    assert json.loads(target.read_bytes())["OPENAI_API_KEY"] == "k"
+    for credentials in (BEFORE, AFTER):
+        await store.save(credentials)
+        assert await store.load() == credentials
     await store.delete()
-    assert (link.is_symlink(), target.exists()) == (False, True)
+    assert await store.load() is None
 
 
-@pytest.mark.parametrize("linked", [False, True])
-async def test_drafts_of_killed_writers_are_swept_and_nothing_else_is(
-    tmp_path: Path, linked: bool
+@pytest.mark.parametrize("in_file", [False, True])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "ephemeral"])
+@pytest.mark.parametrize("change", ["save", "delete"])
+@pytest.mark.usefixtures("backend")
+async def test_a_cancelled_change_is_whole_or_has_not_been(
+    home: Path, kind: str, in_file: bool, change: str
 ) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
-    file = target / "auth.json"
-    kept = ["auth.json.0123456789abcdef.tmp", "auth.json.before-migration.tmp", "other"]
-    for name in [*kept, "auth.json.fedcba9876543210.tmp"]:
-        (target / name).write_text("secret", encoding="utf-8")
-        if name != kept[0]:  # that one is being written
-            os.utime(target / name, (time.time() - 3600,) * 2)
-    if linked:
-        link = tmp_path / "auth.json"
-        link.symlink_to(file)
-        file = link
-    await FileStore(file).delete()
-    assert sorted(path.name for path in target.iterdir()) == sorted(kept)
-
-
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="only Linux has a folder that takes no files"
-)
-async def test_a_home_that_takes_no_files_is_a_typed_error() -> None:
-    with pytest.raises(StoreError, match=r"No such file or directory \(os error 2\)"):
-        await FileStore(Path("/proc/auth.json")).save(Credentials.of_api_key("k"))
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
-async def test_a_read_only_home_is_a_typed_error(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(StoreError, match=r"Permission denied \(os error 13\)"):
-        await FileStore(tmp_path / "auth.json").save(Credentials.of_api_key("k"))
-
-
-async def test_a_file_that_cannot_be_removed_is_a_typed_error(tmp_path: Path) -> None:
-    """Some systems say of a directory that it is not permitted, and mean that it is one."""
-
-    class Unpermitted(type(tmp_path)):  # type: ignore[misc]  # the class depends on the system
-        def unlink(self, missing_ok: bool = False) -> None:
-            raise PermissionError(1, "Operation not permitted")
-
-    for place, text in (
-        ("folder", r"Is a directory \(os error 21\)"),
-        ("file", r"\(os error 1\)"),
-    ):
-        path = Unpermitted(tmp_path / place)
-        if place == "folder":
-            path.mkdir()
-        with pytest.raises(StoreError, match=text):
-            await FileStore(path).delete()
-
-
-async def test_a_home_that_cannot_be_written_is_a_typed_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"\(os error (17|20)\)"):
-        await FileStore(tmp_path / "file" / "auth.json").save(Credentials.of_api_key("k"))
-
-
-async def test_two_stores_on_one_home_never_tear_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "auth.json"
-    stores = [FileStore(file), FileStore(file)]
-    keys = [f"key-{number}" * 500 for number in range(20)]
-
-    async def write(store: FileStore, key: str) -> None:
-        await store.save(Credentials.of_api_key(key))
-        loaded = store.load()
-        assert loaded is not None
-        assert loaded.api_key in keys
-
-    async with trio.open_nursery() as nursery:
-        for number, key in enumerate(keys):
-            nursery.start_soon(write, stores[number % 2], key)
-    assert [path.name for path in tmp_path.iterdir()] == ["auth.json"]
-
-
-@pytest.mark.parametrize("change", ["sign_in", "sign_out"])
-async def test_a_cancelled_change_is_whole_or_has_not_been(tmp_path: Path, change: str) -> None:
-    before, after = Credentials.of_api_key("before"), Credentials.of_api_key("after")
-    step = 1
-    while True:
-        store = FileStore(tmp_path / str(step) / "auth.json")
-        await store.save(before)
-        auth = Auth(store)
-        auth.load()
-        work = (lambda a=auth: a.sign_in(after)) if change == "sign_in" else auth.sign_out
-        reached = await cancel_at_step(work, step)
-        stored = store.load()
-        assert auth.current == stored
-        assert stored in (before, after if change == "sign_in" else None)
-        if not reached:
-            break
+    """And whoever has asked for it knows which: it was cancelled, or it was not."""
+    step, reached = 0, True
+    while reached:
         step += 1
-    assert stored != before
+        store = make(kind, home)
+        await store.save(BEFORE)
+        if in_file:
+            (home / "auth.json").write_bytes(BEFORE.encode())
+        done = False
+
+        async def work(store: Store = store) -> None:
+            nonlocal done
+            await (store.save(AFTER) if change == "save" else store.delete())
+            done = True
+
+        reached = await cancel_at_step(work, step)
+        assert await store.load() == ((AFTER if change == "save" else None) if done else BEFORE)
+        await store.delete()
+    assert done
     assert step > 1
 
 
-WRITER = """
-import sys, trio
-from pathlib import Path
-from codex_trio.account.credentials import Credentials
-from codex_trio.account.storage import FileStore
-async def main():
-    store = FileStore(Path(sys.argv[1]))
-    await store.save(Credentials.of_api_key("0" * 1000))
-    print("ready", flush=True)
-    for number in range(1, 10**6):
-        await store.save(Credentials.of_api_key(str(number % 10) * 1000))
-trio.run(main)
-"""
+class Nowhere(Store):
+    """The least that somebody's own store needs."""
+
+    async def load(self) -> Credentials | None:
+        return None
+
+    async def save(self, credentials: Credentials) -> None:
+        raise StoreError("nowhere")
+
+    async def delete(self) -> None:
+        pass
 
 
-@pytest.mark.parametrize("attempt", range(5))
-def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path, attempt: int) -> None:
-    file = tmp_path / "auth.json"
-    command = [sys.executable, "-c", WRITER, str(file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None
-        writer.stdout.readline()
-        for _ in range(attempt * 20):
-            FileStore(file).load()
-        writer.send_signal(signal.SIGKILL)
-    loaded = FileStore(file).load()
-    assert loaded is not None
-    assert loaded.api_key is not None
-    assert len(loaded.api_key) == 1000
+def test_a_store_of_somebody_s_own_needs_no_more_than_three_methods() -> None:
+    store = Nowhere()
+    assert (store.kind, store.stamp()) == ("own", None)
 
 
-async def test_memory_is_a_store_too(home: Path) -> None:
-    store = open_store(Settings(codex_home=home, credentials_store="ephemeral"))
-    assert isinstance(store, MemoryStore)
-    await store.save(Credentials.of_api_key("k"))
-    assert store.load() == Credentials.of_api_key("k")
+async def test_what_is_in_memory_has_a_stamp_too(home: Path) -> None:
+    store = make("ephemeral", home)
+    seen = {store.stamp()}
+    await store.save(BEFORE)
+    seen.add(store.stamp())
     await store.delete()
-    assert store.load() is None
+    seen.add(store.stamp())
+    assert len(seen) == 3
+    assert list(home.iterdir()) == []
