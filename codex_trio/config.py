@@ -37,6 +37,7 @@ class Choices:
     requires_openai_auth: bool = True
     login_callback_ports: tuple[int, ...] = (1455, 1457)
     cancel_other_login: bool = True
+    chatgpt_base_url: str | None = None
 
     @classmethod
     def of(cls, config: Table, overrides: Table) -> Choices:
@@ -67,6 +68,7 @@ class Choices:
             requires_openai_auth=requires_openai_auth,
             login_callback_ports=tuple(merged.get("login_callback_ports", (1455, 1457))),
             cancel_other_login=merged.get("cancel_other_login", True),
+            chatgpt_base_url=merged.get("chatgpt_base_url"),
         )
 
 
@@ -229,6 +231,7 @@ _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "login_callback_ports": _is_ports,
     "cancel_other_login": _is_boolean,
     "cli_auth_credentials_store": _one_of("file", "keyring", "auto", "ephemeral"),
+    "chatgpt_base_url": _is_string,
     "model_provider": _is_string,
     "model_providers": _is_table,
 }

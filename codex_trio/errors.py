@@ -11,18 +11,20 @@
     ├── ClientGoneError       a question of ours will not be answered: the client hung up
     ├── LoginError            a sign-in has ended without credentials
     ├── PortsTakenError       no port is left for the login callback (account/ports.py)
+    ├── RefreshError          the tokens in force could not be renewed
     ├── UpstreamError         a host on the network could not be asked
     │   ├── DeviceCodeError       the issuer gives no device code (account/oauth.py)
     │   └── TrustError            the certificates to trust it by cannot be used
     ├── SettingsError         the server cannot start as it was told to
     ├── ConfigError           config.toml cannot be used; the server runs on defaults instead
     └── StoreError            credentials could not be read, written or removed
+        └── KeyringMissingError   there is no keyring on this host (account/keyring_store.py)
 """
 
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
@@ -120,19 +122,43 @@ class LoginError(CodexTrioError):
         self.details = details
 
 
+RefreshFailure: TypeAlias = Literal["expired", "reused", "revoked", "other", "transient"]
+
+
+class RefreshError(CodexTrioError):
+    """The tokens in force could not be renewed; the text is for whoever is signed in with them.
+
+    ``kind`` is what has become of the refresh token; all but ``transient`` are for good.
+    """
+
+    def __init__(self, message: str, kind: RefreshFailure = "transient") -> None:
+        super().__init__(message)
+        self.kind: RefreshFailure = kind
+
+    @property
+    def permanent(self) -> bool:
+        """Whether these tokens will never be renewed."""
+        return self.kind != "transient"
+
+
 class UpstreamError(CodexTrioError):
     """A host on the network could not be asked.
 
     The text names the URL without its query, what went wrong, the proxy and what certificates
-    are trusted; it quotes nothing that was sent or received.
+    are trusted; it quotes nothing that was sent or received. ``unsent`` if the host has surely
+    not seen the question.
     """
+
+    def __init__(self, message: str, *, unsent: bool = False) -> None:
+        super().__init__(message)
+        self.unsent = unsent
 
 
 class TrustError(UpstreamError):
     """The certificates that are to be trusted cannot be used; ``missing`` if there is no file."""
 
     def __init__(self, message: str, *, missing: bool = False) -> None:
-        super().__init__(message)
+        super().__init__(message, unsent=True)
         self.missing = missing
 
 

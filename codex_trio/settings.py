@@ -25,6 +25,9 @@ CONTRACT: Final = "0.163.0"
 ISSUER: Final = "https://auth.openai.com"
 """Who signs people in, unless somebody else is named."""
 
+CHATGPT_BASE_URL: Final = "https://chatgpt.com/backend-api"
+"""What knows the limits and the workspace of a ChatGPT account, unless another is named."""
+
 CLIENT_ID: Final = "app_EMoamEEZ73f0CkXaXp7hrann"
 """What the issuer knows the original by; it expects the redirects that we ask for."""
 
@@ -70,11 +73,16 @@ class Settings:
         requires_openai_auth: whether the model provider needs an OpenAI account.
         issuer: the URL of who signs people in, without a slash at its end.
         client_id: what the issuer knows us by.
+        refresh_url: where tokens are renewed; below the issuer by default.
         revoke_url: where tokens are revoked; below the issuer by default.
+        chatgpt_base_url: where a ChatGPT account's limits and workspace are asked for, without
+            a slash at its end.
         login_callback_ports: on which of its ports the login callback listens, the first that
             is free; 0 is any.
         cancel_other_login: whether another Codex process that holds such a port is asked to
             give up its login, as the original does.
+        watch_interval: seconds between two looks whether others have changed what is stored.
+            (It is looked at whenever somebody asks, too.)
         ca_bundle: certificates to trust beside the system's.
         proxies: where requests go through, as ``urllib.request.getproxies`` returns them, with
             ``all`` for what is not named and ``no`` for the hosts that are asked directly.
@@ -92,12 +100,15 @@ class Settings:
     requires_openai_auth: bool = True
     issuer: str = ISSUER
     client_id: str = CLIENT_ID
+    refresh_url: str | None = None
     revoke_url: str | None = None
+    chatgpt_base_url: str = CHATGPT_BASE_URL
     login_callback_ports: tuple[int, ...] = field(
         default=(1455, 1457),
         validator=[validators.min_len(1), validators.deep_iterable(_is_port)],
     )
     cancel_other_login: bool = True
+    watch_interval: float = field(default=2.0, validator=validators.gt(0))
     ca_bundle: CaBundle | None = None
     proxies: Mapping[str, str] = field(factory=dict, repr=False)  # may hold passwords
     max_message: int = 64 * 2**20
@@ -141,7 +152,9 @@ def load_settings(
         requires_openai_auth=choices.requires_openai_auth,
         issuer=environ.get("CODEX_APP_SERVER_LOGIN_ISSUER", "").strip().rstrip("/") or ISSUER,
         client_id=_client_id(environ),
+        refresh_url=environ.get("CODEX_REFRESH_TOKEN_URL_OVERRIDE") or None,
         revoke_url=_revoke_url(environ),
+        chatgpt_base_url=_chatgpt_base_url(choices.chatgpt_base_url),
         login_callback_ports=choices.login_callback_ports,
         cancel_other_login=choices.cancel_other_login,
         ca_bundle=_ca_bundle(environ),
@@ -176,6 +189,13 @@ def find_home(environ: Mapping[str, str]) -> Path:
 def _client_id(environ: Mapping[str, str]) -> str:
     given = environ.get("CODEX_APP_SERVER_LOGIN_CLIENT_ID", "")
     return given if given.strip() else CLIENT_ID  # taken as it is, unless it is blank
+
+
+def _chatgpt_base_url(given: str | None) -> str:
+    """Take a base URL, with the path that the well-known hosts are meant with (observed)."""
+    base = (given or CHATGPT_BASE_URL).rstrip("/")
+    known = base.startswith(("https://chatgpt.com", "https://chat.openai.com"))
+    return f"{base}/backend-api" if known and "/backend-api" not in base else base
 
 
 def _revoke_url(environ: Mapping[str, str]) -> str | None:

@@ -26,6 +26,7 @@ from codex_trio.testing import connect
 if TYPE_CHECKING:
     import argparse
 
+    from codex_trio.account.storage import Store
     from codex_trio.settings import Settings
 
 _ORIGINATOR: Final = "codex_cli_rs"  # as which the issuer knows the original's command line
@@ -53,7 +54,7 @@ def run_account_command(arguments: argparse.Namespace, settings: Settings) -> in
 def _choose(arguments: argparse.Namespace, settings: Settings) -> tuple[Command, str]:
     """Choose what is done, and what is said if a signal ends it."""
     if arguments.command == "logout":
-        return partial(Errand.log_out, anybody=_is_anything_stored(settings)), _INTERRUPTED
+        return partial(_log_out, open_store(settings)), _INTERRUPTED
     if arguments.login_command == "status":
         return Errand.show_status, _INTERRUPTED
     if arguments.with_api_key:
@@ -64,12 +65,12 @@ def _choose(arguments: argparse.Namespace, settings: Settings) -> tuple[Command,
     return partial(Errand.log_in_through_browser, browse=browse), "Login canceled"
 
 
-def _is_anything_stored(settings: Settings) -> bool:
-    """Look for what signing out removes, be it of use or not."""
+async def _log_out(store: Store, errand: Errand) -> int | None:
     try:
-        return open_store(settings).load() is not None
+        anybody = await store.load() is not None
     except StoreError:
-        return True
+        anybody = True  # what cannot be used can be removed
+    return await errand.log_out(anybody=anybody)
 
 
 async def _run(command: Command, if_stopped: str, settings: Settings, screen: Screen) -> int:

@@ -72,6 +72,12 @@ class Upstream:
     _client: httpx.AsyncClient | None = attrs.field(default=None, init=False)
     _opening: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
+    async def get(
+        self, url: str, *, headers: Mapping[str, str] | None = None, patience: float = PATIENCE
+    ) -> Reply:
+        """Ask for something and read the reply, whatever its status. See ``post``."""
+        return await self._ask(patience, True, "GET", url, headers=_encode(headers))
+
     async def post(
         self,
         url: str,
@@ -80,10 +86,12 @@ class Upstream:
         json: Any = None,
         headers: Mapping[str, str] | None = None,
         patience: float = PATIENCE,
+        follow: bool = True,
     ) -> Reply:
         """Send a form or a JSON value and read the reply, whatever its status.
 
-        A cancelled call closes its connection; the host may have acted all the same.
+        A cancelled call closes its connection; the host may have acted all the same. Redirects
+        are replies like others for those who do not ``follow`` them.
 
         Raises:
             UpstreamError: there is no reply, none within ``patience`` seconds, or too long a
@@ -91,13 +99,9 @@ class Upstream:
             TrustError: the certificates to trust cannot be used.
         """
         content: dict[str, Any] = {"json": json} if form is None else {"data": dict(form)}
-        encoded = {name: value.encode() for name, value in (headers or {}).items()}
-        client = await self._open()  # which takes its time, but not the host's
-        try:
-            with trio.fail_after(patience):
-                return await self._send(client, url, headers=encoded, **content)
-        except trio.TooSlowError:
-            raise self._error(url, f"no reply within {patience:g} seconds") from None
+        return await self._ask(
+            patience, follow, "POST", url, headers=_encode(headers), **content
+        )
 
     async def aclose(self) -> None:
         """Close what connections there are."""
@@ -114,13 +118,26 @@ class Upstream:
                 )
         return self._client
 
-    async def _send(self, client: httpx.AsyncClient, url: str, **question: Any) -> Reply:
+    async def _ask(
+        self, patience: float, follow: bool, method: str, url: str, **question: Any
+    ) -> Reply:
+        client = await self._open()  # which takes its time, but not the host's
+        try:
+            with trio.fail_after(patience):
+                return await self._send(client, follow, method, url, **question)
+        except trio.TooSlowError:
+            raise self._error(url, f"no reply within {patience:g} seconds") from None
+
+    async def _send(
+        self, client: httpx.AsyncClient, follow: bool, method: str, url: str, **question: Any
+    ) -> Reply:
         import httpx
 
         body = bytearray()
         try:
-            request = client.build_request("POST", url, **question)
-            response = await _send_and_follow(client, request)
+            request = client.build_request(method, url, **question)
+            hops = _MAX_REDIRECTS if follow else 0
+            response = await _send_and_follow(client, request, hops)
             try:
                 # What is too long is cut like any other wait, so that the generators of the
                 # libraries end here, and not when they are collected.
@@ -132,12 +149,12 @@ class Upstream:
             finally:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
-            raise self._error(url, _explain(error)) from None
+            raise self._error(url, _explain(error), unsent=_is_unsent(error)) from None
         if reading.cancelled_caught:
             raise self._error(url, f"the reply exceeds {MAX_REPLY} bytes")
         return Reply(status=response.status_code, body=bytes(body))
 
-    def _error(self, url: str, reason: str) -> UpstreamError:
+    def _error(self, url: str, reason: str, *, unsent: bool = False) -> UpstreamError:
         circumstances = [reason]
         try:
             proxy = proxy_for(url, self._settings.proxies)
@@ -150,7 +167,9 @@ class Upstream:
             beside = "" if bundle is None else f" and those of {bundle.source} ({bundle.path})"
             circumstances.append(f"trusting the system's certificates{beside}")
         detail = "; ".join(circumstances)
-        return UpstreamError(f"error sending request for url ({shown(url)}): {detail}")
+        return UpstreamError(
+            f"error sending request for url ({shown(url)}): {detail}", unsent=unsent
+        )
 
 
 @asynccontextmanager
@@ -165,13 +184,19 @@ async def open_upstream(settings: Settings) -> AsyncGenerator[Upstream]:
             await upstream.aclose()
 
 
-async def _send_and_follow(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-    """Send a request, and follow redirects, whose bodies are not read."""
+def _encode(headers: Mapping[str, str] | None) -> dict[str, bytes]:
+    return {name: value.encode() for name, value in (headers or {}).items()}
+
+
+async def _send_and_follow(
+    client: httpx.AsyncClient, request: httpx.Request, hops: int
+) -> httpx.Response:
+    """Send a request, and follow so many redirects, whose bodies are not read."""
     import httpx
 
-    for _ in range(_MAX_REDIRECTS):
+    for _ in range(max(hops, 1)):
         response = await client.send(request, stream=True)
-        if response.next_request is None:
+        if response.next_request is None or not hops:
             return response
         await response.aclose()
         request = response.next_request
@@ -207,6 +232,17 @@ def _explain(error: Exception) -> str:
             return "the connection was lost"
         case _:
             return "the reply is no HTTP"
+
+
+def _is_unsent(error: Exception) -> bool:
+    """Say whether it has gone wrong before the host could have read the question."""
+    import httpx
+
+    if isinstance(error, httpx.TransportError):
+        return isinstance(
+            error, (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)
+        )
+    return isinstance(error, (httpx.InvalidURL, ValueError))
 
 
 def _find_tls_error(error: BaseException | None) -> str:

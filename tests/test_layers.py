@@ -36,9 +36,20 @@ BELOW = {
     "transport": LEAVES,
     "rpc": LEAVES | {"faults", "protocol"},
     "handshake": LEAVES | {"settings", "protocol", "rpc", "user_agent"},
-    "account": LEAVES | {"settings", "protocol", "rpc", "httpd", "upstream", "urls", "groups"},
+    "account": LEAVES
+    | {"settings", "protocol", "rpc", "httpd", "upstream", "urls", "groups", "user_agent"},
 }
-TOP = {"__init__", "__main__", "arguments", "demo", "errands", "server", "sign_in", "testing"}
+TOP = {
+    "__init__",
+    "__main__",
+    "arguments",
+    "demo",
+    "errands",
+    "scope",
+    "server",
+    "sign_in",
+    "testing",
+}
 NOT_FOR_WORDS = {"trio", "httpx"}
 
 

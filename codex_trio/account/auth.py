@@ -1,18 +1,32 @@
-"""The present identity: what is in force of what is stored."""
+"""The present identity: what is in force of what is stored, or of what the host owns."""
 
 from __future__ import annotations
 
+import itertools
 import logging
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 import attrs
+import trio
 
 from codex_trio.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
     from codex_trio.account.credentials import Credentials
+    from codex_trio.account.lock import Lock
+    from codex_trio.account.restrictions import Restrictions
     from codex_trio.account.storage import Store
-    from codex_trio.settings import LoginMethod
+
+LOCK_PATIENCE: Final = 5.0
+"""Seconds to wait for another process that changes the store, which takes milliseconds."""
+
+_RARELY: Final = 10  # looks at the store between two attempts to write it
+
+_NEVER: Final = object()  # stamps of what has not been read at all, and not since it changed
+_UNSEEN: Final = object()
 
 log = logging.getLogger(__name__)
 
@@ -21,36 +35,89 @@ log = logging.getLogger(__name__)
 class Auth:
     """The identity of one account scope.
 
-    What is in memory and what is stored change together: between the store's change and ours
-    there is no checkpoint.
+    What is stored is shared with other processes, so every change of it is made under a lock
+    and begins with a look at what is there. What the host owns is in memory alone, and hides
+    what is stored. Memory and store change together: between them there is no checkpoint.
     """
 
     _store: Store
-    _forced_method: LoginMethod | None = None
-    _current: Credentials | None = attrs.field(default=None, init=False)
+    _restrictions: Restrictions
+    _lock: Lock
+    changed: Callable[[], None] = attrs.field(default=lambda: None, init=False)
+    """Called when somebody else is in force and nobody here has asked for that."""
+    failure: str | None = attrs.field(default=None, init=False)
+    """Why what is stored cannot be read, or what is in force cannot be stored."""
+    _stored: Credentials | None = attrs.field(default=None, init=False)
+    _hosted: Credentials | None = attrs.field(default=None, init=False)
+    _stamp: object = attrs.field(default=_NEVER, init=False)  # of the store when it was read
+    _unsaved: Credentials | None = attrs.field(default=None, init=False)
+    """What is stored in the place of what could not be."""
+    _changing: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     @property
     def current(self) -> Credentials | None:
-        """Whoever is signed in, None when nobody is."""
-        return self._current
+        """Whoever is signed in and may be, None when nobody is: a snapshot."""
+        credentials = self._hosted or self._stored
+        if credentials is None or not self._restrictions.allow(credentials):
+            return None
+        return credentials
 
-    def load(self) -> None:
-        """Take on what is stored; blocks, for use before serving.
+    @property
+    def hosted(self) -> bool:
+        """Whether the host owns the tokens in force."""
+        current = self.current
+        return current is not None and current.mode == "chatgptAuthTokens"
 
-        What cannot be used counts as signed out; what the settings do not allow is hidden. In
-        both cases what is stored stays as it is.
+    @property
+    def store_kind(self) -> str:
+        """What sort of store it is."""
+        return self._store.kind
+
+    @property
+    def saved(self) -> bool:
+        """Whether what is in force will be there when we come back."""
+        return self._hosted is None and self._stored is not None and not self.unsaved
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether there are tokens that could not be stored."""
+        return self._unsaved is not None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing has changed in the store since it was read; asks the disk."""
+        return self._stamp == self._store.stamp()
+
+    async def ready(self) -> None:
+        """Read what is stored, if that has not been done yet."""
+        if self._stamp is _NEVER:
+            await self.look()
+
+    async def look(self, *, again: bool = False) -> None:
+        """Take on what is stored, if it may have changed, or in any case if ``again``.
+
+        What cannot be read counts as signed out at the first look. Later it changes nothing:
+        somebody may be writing it at this moment, as the original does, in place. In any case
+        it stays as it is.
         """
-        try:
-            stored = self._store.load()
-        except StoreError as error:
-            log.error("stored credentials cannot be used, so nobody is signed in: %s", error)  # noqa: TRY400 - a traceback adds nothing
-            stored = None
-        if stored is not None and not self._allows(stored):
-            log.warning(
-                "stored credentials are ignored: sign-in is limited to %s", self._forced_method
-            )
-            stored = None
-        self._current = stored
+        if self.settled and not again:
+            return
+        async with self._changing:
+            if self.settled and not again:
+                return
+            first, before = self._stamp is _NEVER, self.current
+            stamp = self._store.stamp()  # before it is read: it may change meanwhile
+            try:
+                stored = await self._store.load()
+            except StoreError as error:
+                if self._stamp != stamp:
+                    log.error("stored credentials cannot be used: %s", error)  # noqa: TRY400 - the text is all there is to know
+                self.failure = str(error)
+            else:
+                self._take(stored)
+            self._stamp = stamp
+        if not first:  # in which case nobody has been told anything yet
+            self._announce(before)
 
     async def sign_in(self, credentials: Credentials) -> None:
         """Store credentials and take them on; a cancelled call has done both or neither.
@@ -58,8 +125,10 @@ class Auth:
         Raises:
             StoreError: they could not be stored, and the former identity stays.
         """
-        await self._store.save(credentials)
-        self._current = credentials
+        async with self._change():
+            await self._store.save(credentials)
+            self._hosted = None
+            self._take(credentials)
 
     async def sign_out(self) -> None:
         """Remove what is stored and forget it; a cancelled call has done both or neither.
@@ -67,14 +136,148 @@ class Auth:
         Raises:
             StoreError: it could not be removed, and the identity stays.
         """
-        await self._store.delete()
-        self._current = None
+        async with self._change():
+            await self._store.delete()
+            self._hosted = None
+            self._take(None)
 
-    def _allows(self, credentials: Credentials) -> bool:
-        match self._forced_method:
-            case None:
-                return True
-            case "api":
-                return credentials.mode == "apikey"
-            case "chatgpt":
-                return credentials.mode != "apikey"
+    def host(self, credentials: Credentials) -> None:
+        """Take on tokens that the host owns: nothing is stored, and what is stays hidden."""
+        self._hosted = credentials
+
+    def renew_hosted(self, former: Credentials, credentials: Credentials) -> bool:
+        """Take on the host's new tokens; false if the former ones are not in force any more."""
+        if self._hosted is None:
+            if self._stored != former:
+                return False
+        elif self._hosted != former:
+            return False
+        before = self.current
+        self._hosted = credentials
+        self._announce(before)
+        return True
+
+    async def renew(self, former: Credentials, credentials: Credentials) -> bool:
+        """Store renewed tokens in the place of those that they have come for.
+
+        Whoever has signed in or out meanwhile wins, here or in another process: then what is
+        stored is taken on instead. What cannot be stored is in force all the same, and is
+        stored when that is possible again; see ``save_rest``.
+
+        Returns:
+            Whether the renewed tokens are in force.
+        """
+        before = self.current
+        try:
+            renewed = await self._merge(former, credentials)
+        except StoreError as error:
+            renewed = self._stored is not None and is_renewable(self._stored, former)
+            if renewed:
+                log.error("renewed tokens cannot be stored: %s", error)  # noqa: TRY400 - the text is all there is to know
+                self.failure = str(error)
+                self._stored, self._unsaved = credentials, self._unsaved or former
+        self._announce(before)
+        return renewed
+
+    async def save_rest(self) -> None:
+        """Store what could not be stored before, if there is anything.
+
+        Raises:
+            StoreError: it still cannot be.
+        """
+        if self._unsaved is not None and self._stored is not None:
+            await self._merge(self._unsaved, self._stored)
+
+    async def _merge(self, former: Credentials, credentials: Credentials) -> bool:
+        async with self._change():
+            stored = await self._store.load()
+            if stored is None or not is_renewable(stored, self._unsaved or former):
+                self._unsaved = None
+                self._take(stored)
+                return False
+            # All else that is stored may have been changed by others, and stays.
+            stored = attrs.evolve(
+                stored, tokens=credentials.tokens, last_refresh=credentials.last_refresh
+            )
+            await self._store.save(stored)
+            self._unsaved = None
+            self._take(stored)
+            return True
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncGenerator[None]:
+        """Change the store within the block: alone, and whole, whoever is cancelled.
+
+        Raises:
+            StoreError: others are changing it all the time.
+        """
+        async with self._changing, self._lock.held(LOCK_PATIENCE):
+            try:
+                with trio.CancelScope(shield=True):  # stores end by themselves
+                    yield
+            finally:
+                # To be read again: what the stamp is now, others may have made of it.
+                self._stamp = None if self._store.stamp() is None else _UNSEEN
+
+    def _take(self, stored: Credentials | None) -> None:
+        if self._unsaved is not None:
+            if stored is not None and is_renewable(stored, self._unsaved):
+                return  # we know better what is in force than the store
+            self._unsaved = None
+        self._stored, self.failure = stored, None
+        if stored is not None and not self._restrictions.allow(stored):
+            log.warning("stored credentials are ignored: they may not be used here")
+
+    @property
+    def hidden(self) -> bool:
+        """Whether something is stored that may not be used here."""
+        stored = self._stored
+        return stored is not None and not self._restrictions.allow(stored)
+
+    async def watch(self, interval: float) -> None:
+        """Take on what others store, and store what could not be, every so many seconds."""
+        for tick in itertools.count():
+            await trio.sleep(interval)
+            rarely = tick % _RARELY == 0
+            await self.look(again=rarely and self.failure is not None)
+            if self._unsaved is not None and rarely:
+                with suppress(StoreError):
+                    await self.save_rest()
+
+    def _announce(self, before: Credentials | None) -> None:
+        if _identity(before) != _identity(self.current):
+            self.changed()
+
+
+def is_renewable(stored: Credentials, former: Credentials) -> bool:
+    """Say whether what is stored still has the refresh token of some former snapshot."""
+    return _refresh_key(stored) is not None and _refresh_key(stored) == _refresh_key(former)
+
+
+def is_same_account(one: Credentials | None, other: Credentials | None) -> bool:
+    """Say whether two snapshots are of one account, be it with other tokens."""
+    if one is None or other is None or one.mode != other.mode:
+        return False
+    return _account_key(one) == _account_key(other)
+
+
+def _refresh_key(credentials: Credentials) -> tuple[str, str | None] | None:
+    tokens = credentials.tokens
+    if tokens is None or credentials.mode != "chatgpt":
+        return None
+    return tokens.refresh_token, tokens.account_id
+
+
+def _account_key(credentials: Credentials) -> tuple[str | None, ...]:
+    tokens = credentials.tokens
+    if tokens is None or credentials.mode == "apikey":
+        return (credentials.api_key,)
+    return tokens.account_id, tokens.claims.user_id
+
+
+def _identity(credentials: Credentials | None) -> tuple[object, ...] | None:
+    """Name what clients are told of somebody, and who it is."""
+    if credentials is None:
+        return None
+    plan = None if credentials.tokens is None else credentials.tokens.claims.plan
+    return credentials.mode, plan, *_account_key(credentials)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _AUTH: Final = "https://api.openai.com/auth"
 _PROFILE: Final = "https://api.openai.com/profile"
+_MOST_SECONDS: Final = 2**53  # what a float can still tell apart
 _PLANS: Final = {**{plan: plan for plan in get_args(PlanType)}, "hc": "enterprise"}
 
 
@@ -33,6 +34,7 @@ class Claims:
     email: str | None = None
     plan: PlanType | None = None
     account_id: str | None = None
+    user_id: str | None = None
 
 
 def read_claims(token: str) -> Claims:
@@ -51,7 +53,19 @@ def read_claims(token: str) -> Claims:
         email=_first(_text(claims, "email"), _text(profile, "email")),
         plan=None if plan is None else plan_type(plan),
         account_id=_text(auth, "chatgpt_account_id"),
+        user_id=_first(_text(auth, "chatgpt_user_id"), _text(auth, "user_id")),
     )
+
+
+def read_expiry(token: str) -> float | None:
+    """Read when an access token ends, in Unix time; None when it does not say, or is opaque."""
+    try:
+        expiry = _read_payload(token).get("exp")
+    except InvalidTokenError:
+        return None
+    if not isinstance(expiry, int) or isinstance(expiry, bool):
+        return None
+    return float(expiry) if abs(expiry) < _MOST_SECONDS else None
 
 
 def read_auth_claim(token: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""account/*: the handlers."""
+"""account/login/* and account/logout: the handlers."""
 
 from __future__ import annotations
 
@@ -20,20 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from codex_trio.account.attempt import Attempt, Outcome
-    from codex_trio.account.auth import Auth
     from codex_trio.account.device_code import DeviceCodeLogin
     from codex_trio.account.login import LoginDesk
     from codex_trio.account.news import AccountNews
     from codex_trio.account.signing import Signing
-    from codex_trio.settings import Settings
 
 
 @attrs.define(eq=False)
 class AccountMethods:
     """Answers for one account scope."""
 
-    _settings: Settings
-    _auth: Auth
     _desk: LoginDesk
     _signing: Signing
     _news: AccountNews
@@ -60,6 +56,10 @@ class AccountMethods:
                 await self._signing.in_with_device_code(
                     call, partial(_show_device_code, call), self._tell
                 )
+            case words.ChatgptAuthTokensLoginAccountParams() as tokens:
+                await self._signing.in_with_host_tokens(call, tokens)
+                call.reply(words.ChatgptAuthTokensLoginAccountResponse())
+                self._news.completed(None, None)
             case other:
                 raise RpcError.not_served(f"{call.row.name}.{other.type}")
 
@@ -110,39 +110,6 @@ class AccountMethods:
         finally:
             call.reply(words.LogoutAccountResponse())
             self._news.changed()
-
-    @serves(methods.ACCOUNT_READ)
-    def read(self, call: Call[words.GetAccountParams]) -> words.GetAccountResponse:
-        """Say who is signed in."""
-        needed = self._settings.requires_openai_auth
-        return words.GetAccountResponse(
-            account=self._account() if needed else None, requires_openai_auth=needed
-        )
-
-    @serves(methods.GET_AUTH_STATUS)
-    def get_auth_status(
-        self, call: Call[words.GetAuthStatusParams]
-    ) -> words.GetAuthStatusResponse:
-        """Say in the older way who is signed in, with the token if asked for."""
-        needed = self._settings.requires_openai_auth
-        current = self._auth.current
-        bearer = current.bearer if needed and current is not None else None
-        return words.GetAuthStatusResponse(
-            auth_method=current.mode if current is not None and bearer is not None else None,
-            auth_token=bearer if call.params.include_token else None,
-            requires_openai_auth=needed,
-        )
-
-    def _account(self) -> words.Account | None:
-        current = self._auth.current
-        if current is None:
-            return None
-        if current.mode == "apikey":
-            return words.ApiKeyAccount()
-        if current.tokens is None:
-            raise RpcError.invalid_request("plan type is required for chatgpt authentication")
-        claims = current.tokens.claims
-        return words.ChatgptAccount(email=claims.email, plan_type=claims.plan or "unknown")
 
     def _find(self, text: str) -> Attempt | None:
         login_id = parse_login_id(text)

@@ -20,6 +20,7 @@ from codex_trio.upstream import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codex_trio.account.restrictions import Restrictions
     from codex_trio.settings import Settings
     from codex_trio.upstream import Reply, Upstream
 
@@ -91,6 +92,7 @@ class Issuer:
 
     _settings: Settings
     _upstream: Upstream
+    _restrictions: Restrictions
 
     def authorize_url(
         self, *, redirect_uri: str, challenge: str, state: str, originator: str
@@ -108,8 +110,8 @@ class Issuer:
             "codex_cli_simplified_flow": "true",
             "originator": originator,
         }
-        if self._settings.forced_workspaces:
-            parameters["allowed_workspace_id"] = ",".join(self._settings.forced_workspaces)
+        if self._restrictions.workspaces:
+            parameters["allowed_workspace_id"] = ",".join(self._restrictions.workspaces)
         return f"{self._settings.issuer}/oauth/authorize?{urlencode(parameters)}"
 
     async def redeem(self, grant: Grant, failing: str) -> Credentials:
@@ -138,7 +140,7 @@ class Issuer:
                 account_id=claims.account_id,
                 claims=claims,
             ),
-            last_refresh=_now(),
+            last_refresh=now(),
         )
 
     async def exchange_api_key(self, credentials: Credentials) -> Credentials:
@@ -261,8 +263,7 @@ class Issuer:
             raise UpstreamError(f"the issuer answered with status {reply.status_line}")
 
     def _check_workspace(self, workspace: str | None) -> None:
-        allowed = self._settings.forced_workspaces
-        if not allowed or workspace in allowed:
+        if self._restrictions.allows_workspace(workspace):
             return
         if workspace is None:
             text = (
@@ -270,7 +271,8 @@ class Issuer:
                 " but the token did not include an chatgpt_account_id claim."
             )
         else:
-            text = f"Login is restricted to workspace id(s) {', '.join(allowed)}."
+            allowed = ", ".join(self._restrictions.workspaces)
+            text = f"Login is restricted to workspace id(s) {allowed}."
         raise LoginError(text, "workspace_restriction")
 
     async def _exchange(self, grant: Grant) -> list[str]:
@@ -340,7 +342,7 @@ def _detail(reply: Reply) -> str:
     return reply.body[:_SHOWN].decode(errors="replace").strip() or "unknown error"
 
 
-def _now() -> str:
+def now() -> str:
     """Write the time as RFC 3339 has it, with the nine digits of the original."""
     seconds, fraction = divmod(time.time_ns(), 10**9)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{fraction:09d}Z"

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from codex_trio.account.agents import agent_of
 from codex_trio.account.browser import BrowserLogin, Wishes, open_browser_login
+from codex_trio.account.claims import InvalidTokenError
 from codex_trio.account.credentials import Credentials
 from codex_trio.account.device_code import DeviceCodeLogin, open_device_code_login
+from codex_trio.account.host_tokens import hosted_credentials
 from codex_trio.account.oauth import DeviceCodeError
 from codex_trio.account.ports import PortsTakenError
 from codex_trio.errors import LoginError, RpcError, StoreError, TrustError, UpstreamError
@@ -21,8 +24,11 @@ if TYPE_CHECKING:
     from codex_trio.account.attempt import Attempt, Flow, Login, Outcome
     from codex_trio.account.auth import Auth
     from codex_trio.account.credentials import Tokens
+    from codex_trio.account.host_tokens import HostTokens
     from codex_trio.account.login import LoginDesk
     from codex_trio.account.oauth import Issuer
+    from codex_trio.account.restrictions import Restrictions
+    from codex_trio.protocol.account import ChatgptAuthTokensLoginAccountParams
     from codex_trio.rpc.calls import Call
     from codex_trio.settings import Settings
 
@@ -39,6 +45,8 @@ class Signing:
     _auth: Auth
     _desk: LoginDesk
     _issuer: Issuer
+    _restrictions: Restrictions
+    _host_tokens: HostTokens
 
     async def in_with_api_key(self, api_key: str) -> None:
         """Store an API key; a sign-in that is under way ends before.
@@ -48,7 +56,8 @@ class Signing:
         Raises:
             RpcError: it is not allowed, or cannot be stored.
         """
-        if self._settings.forced_login_method == "chatgpt":
+        await self._check_not_hosted()
+        if self._restrictions.forbids("api"):
             raise RpcError.invalid_request(
                 "API key login is disabled. Use ChatGPT login instead."
             )
@@ -57,6 +66,36 @@ class Signing:
             await self._auth.sign_in(Credentials.of_api_key(api_key))
         except StoreError as error:
             raise RpcError.internal(f"failed to save api key: {error}") from None
+
+    async def in_with_host_tokens(
+        self, call: Call[Any], params: ChatgptAuthTokensLoginAccountParams
+    ) -> None:
+        """Take on tokens that the host owns; a sign-in that is under way ends before.
+
+        What cannot be taken on ends nothing. Between their being taken on and the return there
+        is no checkpoint.
+
+        Raises:
+            RpcError: they are not allowed, or no tokens.
+        """
+        if self._restrictions.forbids("chatgpt"):
+            raise RpcError.invalid_request(
+                "External ChatGPT auth is disabled. Use API key login instead."
+            )
+        if not self._restrictions.allows_workspace(params.chatgpt_account_id):
+            raise RpcError.invalid_request(
+                f"External auth must use {self._restrictions.describe_workspaces()},"
+                f' but received "{params.chatgpt_account_id}".'
+            )
+        try:
+            credentials = hosted_credentials(
+                params.access_token, params.chatgpt_account_id, params.chatgpt_plan_type
+            )
+        except InvalidTokenError as error:
+            raise RpcError.internal(f"failed to set external auth: {error}") from None
+        await self._auth.ready()
+        await self._desk.clear()
+        self._host_tokens.take(call.client, credentials)
 
     async def in_through_browser(
         self,
@@ -112,6 +151,7 @@ class Signing:
         Raises:
             RpcError: what is stored could not be removed, and stays in force.
         """
+        await self._auth.ready()
         await self._desk.clear()
         former = self._auth.current
         try:
@@ -128,11 +168,18 @@ class Signing:
         """
         if tokens is None:
             return
-        agent = {"originator": call.client.originator, "user-agent": call.client.user_agent}
         try:
-            await self._issuer.revoke(tokens, agent)
+            await self._issuer.revoke(tokens, agent_of(call.client))
         except UpstreamError as error:
             log.warning("the tokens could not be revoked: %s", error)
+
+    async def _check_not_hosted(self) -> None:
+        await self._auth.ready()
+        if self._auth.hosted:
+            raise RpcError.invalid_request(
+                "External auth is active. Use account/login/start (chatgptAuthTokens) to update"
+                " it or account/logout to clear it."
+            )
 
     async def _begin(
         self,
@@ -141,7 +188,8 @@ class Signing:
         ready: Callable[[Attempt, L], None],
         tell: Callable[[Attempt, Outcome], None],
     ) -> None:
-        if self._settings.forced_login_method == "api":
+        await self._check_not_hosted()
+        if self._restrictions.forbids("chatgpt"):
             raise RpcError.invalid_request(
                 "ChatGPT login is disabled. Use API key login instead."
             )

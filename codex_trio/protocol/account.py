@@ -185,10 +185,18 @@ class ChatgptDeviceCodeLoginAccountResponse:
     interval: int | None = field(default=None, metadata=OURS)
 
 
+@frozen(kw_only=True)
+class ChatgptAuthTokensLoginAccountResponse:
+    """The host's tokens are in force."""
+
+    type: Literal["chatgptAuthTokens"] = "chatgptAuthTokens"
+
+
 LoginAccountResponse: TypeAlias = Annotated[
     ApiKeyLoginAccountResponse
     | ChatgptLoginAccountResponse
-    | ChatgptDeviceCodeLoginAccountResponse,
+    | ChatgptDeviceCodeLoginAccountResponse
+    | ChatgptAuthTokensLoginAccountResponse,
     Tagged("LoginAccountResponse"),
 ]
 
@@ -267,6 +275,47 @@ class ChatgptAuthTokensRefreshResponse:
     access_token: str = field(repr=False)
     chatgpt_account_id: str
     chatgpt_plan_type: str | None = None
+
+
+# --- account/status/read, which is ours ---
+
+
+@frozen(kw_only=True)
+class AccountFailure:
+    """What has gone wrong last, in words; ``permanent`` if it will again."""
+
+    message: str
+    permanent: bool
+
+
+@frozen(kw_only=True)
+class AccountStatusReadResponse:
+    """How things really stand with the account; times are in seconds of Unix time.
+
+    Args:
+        source: whether the credentials are out of the store or the host's; null for none.
+        store: what sort of store it is.
+        auth_mode: the way in which one is signed in.
+        saved: whether the credentials will be there when the server comes back.
+        standing: whether a host has ``verified`` them, has ``refused`` them, or they are just
+            ``present``.
+        checked_at: when that host has been asked.
+        last_refresh: when the tokens were new.
+        expires_at: when the access token ends.
+        hidden: whether something is stored that may not be used here.
+        failure: why they cannot be read, stored or renewed.
+    """
+
+    source: Literal["store", "host"] | None
+    store: str
+    auth_mode: AuthMode | None
+    saved: bool
+    standing: Literal["verified", "present", "refused"] | None
+    checked_at: int | None
+    last_refresh: int | None
+    expires_at: int | None
+    hidden: bool
+    failure: AccountFailure | None
 
 
 # --- getAuthStatus: older than account/read, and in no schema ---

@@ -18,6 +18,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
@@ -31,6 +32,7 @@ from codex_trio.settings import Settings
 from codex_trio.transport.memory import memory_wire_pair
 
 if TYPE_CHECKING:
+    from codex_trio.scope import AccountScope
     from codex_trio.wire import Wire
 
 _LAST_WORDS: Final = 1.0  # seconds that the last message has to be taken
@@ -246,13 +248,19 @@ async def open_client(wire: Wire, watch: Watcher | None = None) -> AsyncGenerato
 
 
 @asynccontextmanager
-async def connect(server: Server, watch: Watcher | None = None) -> AsyncGenerator[WireClient]:
-    """Connect to a server in this process; leaving the block hangs up and waits for its end."""
+async def connect(
+    server: Server, watch: Watcher | None = None, *, account: AccountScope | None = None
+) -> AsyncGenerator[WireClient]:
+    """Connect to a server in this process; leaving the block hangs up and waits for its end.
+
+    With an ``account`` of its own, the connection knows nothing of the server's.
+    """
     ours, theirs = memory_wire_pair()
     with out_of_groups(1):
         async with trio.open_nursery() as nursery:
             # What the client says waits in the wire until it is served.
-            nursery.start_soon(server.serve, theirs)  # noqa: ASYNC113 - see above
+            serve = partial(server.serve, account=account)
+            nursery.start_soon(serve, theirs)  # noqa: ASYNC113 - see above
             async with open_client(ours, watch) as client:
                 yield client
 

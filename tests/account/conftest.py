@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import trio
 from trio.testing import MockClock
 
 from codex_trio import testing
+from codex_trio.account.storage import Store
 from codex_trio.errors import StoreError
 from codex_trio.server import Server, open_server
 from codex_trio.testing import StandIn, WireClient, open_stand_in
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_trio.account.credentials import Credentials
-    from codex_trio.account.storage import Store
     from codex_trio.settings import Settings
 
 BROWSER = {"type": "chatgpt"}
@@ -45,8 +46,11 @@ async def stand_in() -> AsyncGenerator[StandIn]:
 
 @pytest.fixture
 def login_settings(home: Path, stand_in: StandIn) -> Settings:
-    """Settings of a server that signs in at ``stand_in``."""
-    return stand_in.settings(home)
+    """Settings of a server that signs in at ``stand_in``.
+
+    It looks at its store when it is asked, not by the clock, which jumps in many a test.
+    """
+    return stand_in.settings(home, watch_interval=math.inf)
 
 
 @pytest.fixture
@@ -176,7 +180,13 @@ def find_free_port() -> int:
 
 def is_quiet(server: Server) -> bool:
     """Whether nothing is left of any login: no attempt, no task."""
-    return not server._desk._attempts and not server._desk._nursery.child_tasks
+    return not server.account.desk._attempts and not server.account.desk._nursery.child_tasks
+
+
+def left_in(home: Path) -> list[str]:
+    """Name what lies in a home, but for the locks, which stay when they have been used."""
+    locks = ("auth.json.lock", "auth.json.renewal")
+    return sorted(path.name for path in home.iterdir() if path.name not in locks)
 
 
 def port_of(auth_url: str) -> int:
@@ -210,7 +220,7 @@ async def account(client: WireClient) -> str | None:
 
 
 @attrs.define(eq=False)
-class SlowStore:
+class SlowStore(Store):
     """A disk that takes its time: storing waits until it is let."""
 
     _store: Store
@@ -223,7 +233,7 @@ class SlowStore:
     @classmethod
     def of(cls, server: Server) -> SlowStore:
         """Slow the disk of a server down."""
-        auth = server._desk._auth
+        auth = server.account.desk._auth
         auth._store = slow = cls(auth._store)
         return slow
 
@@ -236,8 +246,11 @@ class SlowStore:
         finally:
             self.go_on.set()
 
-    def load(self) -> Credentials | None:
-        return self._store.load()
+    async def load(self) -> Credentials | None:
+        return await self._store.load()
+
+    def stamp(self) -> object:
+        return self._store.stamp()
 
     async def save(self, credentials: Credentials) -> None:
         self.storing.set()

@@ -15,7 +15,7 @@ from codex_trio.errors import RpcError
 from codex_trio.testing import Fault
 from codex_trio.urls import query_of
 from tests.account.browsing import FAILED, TOKEN, sign_in
-from tests.account.conftest import is_free, port_of
+from tests.account.conftest import is_free, left_in, port_of
 from tests.checked import open_memory_client
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ async def test_a_workspace_has_to_be_one_of_those_that_are_allowed(
         if reason is not None:
             assert "<code>workspace_restriction</code>" in story.page.text
             assert reason in story.page.text
-            assert list(home.iterdir()) == []
+            assert left_in(home) == []
             assert len(stand_in.requests) == 2  # and no API key is asked for
         else:
             assert stored(home)["tokens"]["account_id"] == workspace
@@ -253,4 +253,4 @@ async def test_a_login_that_is_given_up_stores_nothing_of_what_is_under_way(
         assert await client.call("account/login/cancel", cancel) == {"status": "canceled"}
     told = (await client.next_notification("account/login/completed"))["params"]
     assert told["error"] == f"{FAILED}Login was not completed"
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []

@@ -22,6 +22,7 @@ from tests.account.browsing import (
     outcome_of,
     read_all,
 )
+from tests.account.conftest import left_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -47,7 +48,7 @@ async def login(
     client: WireClient, login_server: Server, stand_in: StandIn
 ) -> AsyncGenerator[Begun]:
     yield await begin(client, stand_in)
-    await login_server._desk.clear()  # the last page may still wait for its browser
+    await login_server.account.desk.clear()  # the last page may still wait for its browser
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ async def test_the_page_of_success_is_there_for_who_is_signed_in_only(
     for _ in range(2):
         answer = await web.get(f"{login.url}/success?id_token=a.b.c&needs_setup=false")
         assert (answer.status_code, answer.text) == (404, "Not Found")
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
     assert SIGNED_IN in (await web.get(login.granted, follow_redirects=True)).text
     assert await outcome_of(client, login) is None
 
@@ -210,7 +211,7 @@ async def test_a_redirect_that_brings_no_code_ends_the_login(
         assert html.escape(text.strip()) in page.text
     assert await outcome_of(client, login) == FAILED + reason
     assert count_exchanges(stand_in) == 0
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 @pytest.mark.parametrize(

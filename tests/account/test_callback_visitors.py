@@ -24,7 +24,7 @@ from tests.account.browsing import (
     read_all,
     say,
 )
-from tests.account.conftest import SlowStore, cancel, is_free, until
+from tests.account.conftest import SlowStore, cancel, is_free, left_in, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -45,7 +45,7 @@ async def login(
     client: WireClient, login_server: Server, stand_in: StandIn
 ) -> AsyncGenerator[Begun]:
     yield await begin(client, stand_in)
-    await login_server._desk.clear()  # the last page may still wait for its browser
+    await login_server.account.desk.clear()  # the last page may still wait for its browser
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ async def test_who_ends_the_login_keeps_what_is_under_way_from_being_stored(
         assert (await web.get(f"{login.url}/cancel")).text == "Login cancelled"
         assert await outcome_of(client, login) == f"{FAILED}Login cancelled"
         await read_all(browser)  # nobody waits any more
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_a_browser_is_shown_that_somebody_else_has_ended_the_login(
@@ -265,7 +265,7 @@ async def test_a_browser_is_let_in_as_soon_as_a_file_can_be_opened(
 async def test_a_callback_that_breaks_down_is_the_end_of_the_login(
     login_server: Server, client: WireClient, login: Begun, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (attempt,) = login_server._desk._attempts
+    (attempt,) = login_server.account.desk._attempts
     attempt.login._listener.socket.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
     assert await outcome_of(client, login) == f"{FAILED}Internal error"
     assert "a login failed: " in caplog.text

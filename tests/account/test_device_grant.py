@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codex_trio.testing import Account, DeviceScript, Fault, StandIn
+from tests.account.conftest import left_in
 from tests.checked import open_memory_client
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def test_an_identity_that_cannot_be_read(
     stand_in.faults.add(EXCHANGE, Fault.status(200, body))
     await start(client)
     assert await outcome(client) == "invalid ID token format"
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 @pytest.mark.parametrize(

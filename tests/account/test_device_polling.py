@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from trio.testing import MockClock
 
 from codex_trio.errors import RpcError
 from codex_trio.testing import DeviceScript, Fault, StandIn
+from tests.account.conftest import left_in
 from tests.checked import open_memory_client
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ GRANT = {"authorization_code": "c0de", "code_challenge": "ch", "code_verifier": 
 
 @pytest.fixture
 def settings(home: Path, stand_in: StandIn) -> Settings:
-    return stand_in.settings(home)
+    return stand_in.settings(home, watch_interval=math.inf)
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ async def test_every_other_status_is_the_end(
     assert await outcome(client) == f"device auth failed with status {status} {phrase}"
     await client.call("account/read", {})
     assert not client._notifications._messages
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 @pytest.mark.parametrize(

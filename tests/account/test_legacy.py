@@ -11,6 +11,7 @@ import trio
 from codex_trio.errors import RpcError
 from codex_trio.protocol import legacy
 from codex_trio.testing import Fault, StandIn
+from tests.account.conftest import left_in
 from tests.checked import connect, open_memory_client
 from tests.conftest import PATIENCE
 
@@ -117,7 +118,7 @@ async def test_signing_out_revokes_tokens(
     await settle(client)
     assert heard(client)[-1:] == [("authStatusChange", {"authMethod": None})]
     assert stand_in.requests[-1].path == "/oauth/revoke"
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_through_a_browser(
@@ -256,7 +257,7 @@ async def test_nothing_is_answered_before_initialize(
     raw_client: WireClient, method: str, params: Any, home: Path
 ) -> None:
     assert await refusal(raw_client, method, params) == (-32600, "Not initialized")
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_it_is_not_named_where_we_say_what_we_know(client: WireClient) -> None:

@@ -27,6 +27,7 @@ from tests.account.conftest import (
     is_free,
     is_quiet,
     jump,
+    left_in,
     port_of,
     start,
     until,
@@ -95,7 +96,7 @@ async def test_while_tokens_are_fetched_nothing_is_stored(
         assert await completed(login_client) == (login["loginId"], error)
     assert witness.story == [("canceled", True), (f"{login['loginId']}: {error}", True)]
     assert await account(login_client) is None
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_the_browser_of_a_login_that_is_cancelled_is_not_left_waiting(
@@ -131,7 +132,7 @@ async def test_while_it_is_being_stored_it_is_too_late(
         assert await completed(login_client) == (login["loginId"], None)
         await login_client.next_notification("account/updated")
     assert await account(login_client) == "chatgpt"
-    assert [file.name for file in home.iterdir()] == ["auth.json"]
+    assert left_in(home) == ["auth.json"]
 
 
 @either
@@ -149,12 +150,12 @@ async def test_signing_out_while_it_is_being_stored_comes_behind_it(
         await disk.storing.wait()
         witness.forget()
         await login_client.send(request("out", "account/logout"))
-        await until(lambda: login_server._desk._attempts[0]._cut)
+        await until(lambda: login_server.account.desk._attempts[0]._cut)
         disk.go_on.set()
         await until(lambda: len(witness.told) == 4)
     assert witness.told == [f"{login['loginId']}: None", "now chatgpt", "done", "now None"]
     assert witness.story[2] == ("done", True)
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 @either
@@ -171,7 +172,7 @@ async def test_an_api_key_while_it_is_being_stored_comes_behind_it(
         await disk.storing.wait()
         witness.forget()
         await login_client.send(request("key", "account/login/start", KEY))
-        await until(lambda: login_server._desk._attempts[0]._cut)
+        await until(lambda: login_server.account.desk._attempts[0]._cut)
         disk.go_on.set()
         await until(lambda: len(witness.told) == 5)
     success = [f"{login['loginId']}: None", "now chatgpt"]
@@ -191,7 +192,7 @@ async def test_a_newer_login_while_it_is_being_stored_begins_when_nothing_of_it_
     async with trio.open_nursery() as nursery:
         login = await approve(login_client, stand_in, BROWSER, nursery)
         await disk.storing.wait()
-        (former,) = login_server._desk._attempts
+        (former,) = login_server.account.desk._attempts
         witness.forget()
         await login_client.send(request("newer", "account/login/start", DEVICE))
         await until(lambda: former._cut)
@@ -231,12 +232,12 @@ async def test_who_ends_a_login_that_then_cannot_be_stored_is_answered_at_once(
         await disk.storing.wait()
         witness.forget()
         await login_client.send(request("out", "account/logout"))
-        await until(lambda: login_server._desk._attempts[0]._cut)
+        await until(lambda: login_server.account.desk._attempts[0]._cut)
         disk.go_on.set()
         await until(lambda: len(witness.told) == 3)
     assert witness.told[0].startswith(f"{login['loginId']}: ")
     assert witness.told[1:] == ["done", "now None"]
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_a_login_that_is_too_late_while_it_is_being_stored_succeeds(
@@ -320,5 +321,5 @@ async def test_a_redirect_and_a_cancel_at_once(
             assert outcome.endswith(NOT_COMPLETED["chatgpt"])
         else:
             assert ("notFound", False) in said
-        await login_server._desk.clear()  # it may wait for a browser to fetch a page
+        await login_server.account.desk.clear()  # it may wait for a browser to fetch a page
     assert not caplog.records

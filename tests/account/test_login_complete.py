@@ -16,7 +16,7 @@ from codex_trio.errors import RpcError
 from codex_trio.server import Server, open_server
 from codex_trio.testing import Fault
 from tests.account.browsing import FAILED, TOKEN, Begun, begin, count_exchanges, outcome_of
-from tests.account.conftest import SlowStore, is_free, until
+from tests.account.conftest import SlowStore, is_free, left_in, until
 from tests.checked import connect
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def login(
     client: WireClient, login_server: Server, stand_in: StandIn
 ) -> AsyncGenerator[Begun]:
     yield await begin(client, stand_in)
-    await login_server._desk.clear()  # the last page may still wait for its browser
+    await login_server.account.desk.clear()  # the last page may still wait for its browser
 
 
 async def test_a_redirect_that_is_brought_completes_the_login(
@@ -166,7 +166,7 @@ async def test_a_redirect_that_brings_no_good_code_ends_the_login(
     words = words_of(login, login.redirect(**parameters))
     assert await refusal_of(client, words) == reason
     assert await outcome_of(client, login) == f"{FAILED}{reason}"
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
     assert await refusal_of(client, words_of(login)) == "no login through a browser has this id"
 
 
@@ -297,7 +297,7 @@ async def test_a_server_that_ends_meanwhile_tells_so(
                 await stand_in.wait_request(TOKEN)
                 server.hang_up()
             assert await outcome_of(client, login) == f"{FAILED}{NOT_COMPLETED}"
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_a_login_that_is_being_stored_when_its_time_is_up_is_answered_once(

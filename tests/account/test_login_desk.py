@@ -123,7 +123,7 @@ async def test_a_newer_login_takes_the_place_of_the_former(
         f"{login}: {NOT_COMPLETED[former['type']]}",
     ]
     assert witness.port is None or is_free(witness.port)
-    assert len(witness_server(witness)._desk._nursery.child_tasks) == 1
+    assert len(witness_server(witness).account.desk._nursery.child_tasks) == 1
     assert await cancel(login_client, login) == "notFound"
     assert await cancel(login_client, newer["loginId"]) == "canceled"
 
@@ -302,8 +302,8 @@ async def test_leaving_the_server_s_block_leaves_no_login(
 async def test_while_the_server_hangs_up_nobody_begins(
     login_server: Server, login_client: WireClient, stand_in: StandIn
 ) -> None:
-    login_server._desk._nursery.start_soon(login_server._desk.close)
-    await until(lambda: login_server._desk._closed)
+    login_server.account.desk._nursery.start_soon(login_server.account.desk.close)
+    await until(lambda: login_server.account.desk._closed)
     with pytest.raises(RpcError, match=r"^Login was not completed$"):
         await start(login_client)
     assert is_quiet(login_server)
@@ -313,7 +313,7 @@ async def test_a_start_that_cannot_be_answered_fails_and_the_former_ends_as_ever
     login_server: Server,
 ) -> None:
     """Its beginning is called in the former's task, which must not suffer from it."""
-    desk, told = login_server._desk, list[str | None]()
+    desk, told = login_server.account.desk, list[str | None]()
 
     @asynccontextmanager
     async def flow(_: GiveWay) -> AsyncGenerator[Waiting]:

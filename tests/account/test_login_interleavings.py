@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from codex_trio.account.attempt import Attempt
+from codex_trio.account.storage import Store
 from codex_trio.errors import ClientGoneError, RpcError
 from codex_trio.server import Server, open_server
 from codex_trio.testing import connect, open_stand_in
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from codex_trio.account.credentials import Credentials
-    from codex_trio.account.storage import Store
     from codex_trio.testing import StandIn, WireClient
 
 PACE = 20
@@ -45,14 +45,14 @@ PACE = 20
 
 
 @attrs.define(eq=False)
-class CountingStore:
+class CountingStore(Store):
     """Keeps what it is given, and counts how often that is of a ChatGPT account."""
 
     _store: Store
     sign_ins: int = 0
 
-    def load(self) -> Credentials | None:
-        return self._store.load()
+    async def load(self) -> Credentials | None:
+        return await self._store.load()
 
     async def save(self, credentials: Credentials) -> None:
         await trio.lowlevel.checkpoint()  # a moment in which it is being stored
@@ -95,7 +95,7 @@ def overheard(server: Server) -> Generator[None]:
 
     def look(attempt: Attempt, outcome: str | None) -> None:
         if not attempt.settled and attempt._cut is not None and outcome is not None:
-            assert attempt not in server._desk._attempts
+            assert attempt not in server.account.desk._attempts
             port = None if attempt.login is None else attempt.login.port
             assert port is None or is_free(port)
         settle(attempt, outcome)
@@ -270,7 +270,7 @@ async def live(plan: list[tuple[str, int, int]], *, hangs_up: bool, one_port: bo
             if one_port:
                 settings = attrs.evolve(settings, login_callback_ports=(find_free_port(),))
             async with open_server(settings) as server:
-                auth = server._desk._auth
+                auth = server.account.desk._auth
                 auth._store = store = CountingStore(auth._store)
                 async with trio.open_nursery() as people:
                     world = World(server, stand_in, people)
@@ -280,7 +280,7 @@ async def live(plan: list[tuple[str, int, int]], *, hangs_up: bool, one_port: bo
                         await play(world, plan)
                         await end(world, hangs_up=hangs_up)
                 assert is_quiet(server)
-                assert len(server._board.lanes) == 0
+                assert len(server.account.board.lanes) == 0
             check(world, store)
 
 

@@ -60,8 +60,8 @@ def login_settings(home: Path, stand_in: StandIn, silent_port: int) -> Settings:
 async def begin(client: WireClient, server: Server, way: dict[str, str]) -> None:
     """Send a start, and return while it waits."""
     await client.send({"id": "start", "method": "account/login/start", "params": way})
-    await until(lambda: server._desk._attempts)
-    (attempt,) = server._desk._attempts
+    await until(lambda: server.account.desk._attempts)
+    (attempt,) = server.account.desk._attempts
     for _ in range(20):  # well into its waiting, and short of 0.3 s
         await trio.lowlevel.checkpoint()
     assert attempt.login is None
@@ -76,7 +76,7 @@ async def test_it_does_not_delay_who_asks_for_the_account(
     assert await cancel(login_client, "0" * 32) == "notFound"
     status = await login_client.call("getAuthStatus", {})
     assert status["authMethod"] is None
-    assert len(login_server._desk._attempts) == 1
+    assert len(login_server.account.desk._attempts) == 1
     assert REFUSED not in witness.told
 
 
@@ -224,7 +224,7 @@ async def test_many_at_once_leave_the_last_one(
             nursery.start_soon(try_to, DEVICE)
     begun = [answer for answer in answers if answer != "Login was not completed"]
     assert begun
-    (attempt,) = login_server._desk._attempts
+    (attempt,) = login_server.account.desk._attempts
     assert attempt.id in begun
     ended = {(await completed(login_client))[0] for _ in begun[1:]}
     assert ended == set(begun) - {attempt.id}

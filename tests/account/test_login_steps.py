@@ -72,8 +72,8 @@ class Ear:
         free = self.port is None or is_free(self.port)
         self.messages.append(json.loads(message))
         # Who says it may be the last task of the login, at its very end.
-        tasks = len(self.server._desk._nursery.child_tasks)
-        quiet = free and tasks <= 1 and not self.server._desk._attempts
+        tasks = len(self.server.account.desk._nursery.child_tasks)
+        quiet = free and tasks <= 1 and not self.server.account.desk._attempts
         self.told.append((in_short(self.messages[-1]), quiet))
         self.heard.set()
 
@@ -85,7 +85,7 @@ class Ear:
     async def ask(self, row: Any, params: Any) -> bool:
         """Have a request handled as a connection does; say whether it has been answered."""
         call = Call(1, row, params, self.client)
-        answer: Any = self.server._board.handlers[row.name](call)
+        answer: Any = self.server.account.board.handlers[row.name](call)
         if isinstance(answer, Awaitable):
             answer = await answer
         if not call.replied:
@@ -102,7 +102,7 @@ async def server(login_settings: Settings) -> AsyncGenerator[Server]:
 @pytest.fixture
 async def ear(server: Server) -> AsyncGenerator[Ear]:
     ear = Ear(server)
-    with server._board.router.joined(ear.client), trio.fail_after(patience()):
+    with server.account.board.router.joined(ear.client), trio.fail_after(patience()):
         yield ear
 
 
@@ -155,7 +155,7 @@ async def test_a_start_is_answered_and_goes_on_or_has_not_been(
                 await owner.ask(methods.LOGIN_START, PARAMS[way["type"]])
         reached = at.done
         begun |= {short.removesuffix(" has begun") for short, _ in owner.take()}
-        await server._desk.clear()
+        await server.account.desk.clear()
         assert is_quiet(server)
         ended = [short.split(":")[0] for short, _ in ear.take()]
         assert sorted(ended) == sorted(begun)
@@ -171,14 +171,14 @@ async def test_a_start_that_was_given_up_does_not_begin_at_the_former_s_end(
     former = await begin(ear, DEVICE)
     stand_in.approve_device(ear.messages[-1]["result"]["userCode"])
     await disk.storing.wait()
-    (one,) = server._desk._attempts
+    (one,) = server.account.desk._attempts
     owner = Ear(server)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask_in_vain, owner)
         await until(lambda: one._first)  # it waits for the end of the former
         owner.client.hang_up()
     disk.go_on.set()
-    await server._desk.clear()
+    await server.account.desk.clear()
     assert owner.messages == []
     assert [short.split(":")[0] for short, _ in ear.take()] == [former]
 
@@ -218,9 +218,9 @@ async def test_a_redirect_that_is_handed_in_counts_even_if_its_request_is_cancel
         reached = await cancel_at_step(partial(ear.ask, methods.LOGIN_COMPLETE, params), step)
         await until(lambda: len(ear.told) >= 3)
         assert [short for short, _ in ear.take()] == ["done", f"{login}: None", "now chatgpt"]
-        assert server._desk._auth.current is not None
-        await server._desk.clear()
-        await server._desk._auth.sign_out()
+        assert server.account.desk._auth.current is not None
+        await server.account.desk.clear()
+        await server.account.desk._auth.sign_out()
         step += 1
     assert step > 2
 
@@ -233,7 +233,7 @@ async def test_a_redirect_may_be_handed_in_at_any_moment_of_the_end(
         (state,) = parse_qs(urlsplit(ear.messages[-1]["result"]["authUrl"]).query)["state"]
         url = f"http://127.0.0.1:{ear.port}/auth/callback?state={state}&code=c0de"
         params = words.CompleteLoginAccountParams(login_id=login, redirect_url=url)
-        (attempt,), now = server._desk._attempts, trio.Event()
+        (attempt,), now = server.account.desk._attempts, trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(end_with_cancel, ear, login)
             with _AtStep(1 + moment % 12, now.set):
@@ -253,12 +253,12 @@ async def test_who_is_cancelled_in_the_step_before_storing_stores_nothing(
     server: Server, ear: Ear, stand_in: StandIn
 ) -> None:
     login = await begin(ear, DEVICE)
-    attempt = server._desk.find(login)
+    attempt = server.account.desk.find(login)
     assert attempt is not None
     with attempt_scope(attempt), pytest.raises(trio.Cancelled):
         await attempt.keep(credentials_of(stand_in))
     await attempt.ended.wait()
-    assert server._desk._auth.current is None
+    assert server.account.desk._auth.current is None
     assert [short for short, _ in ear.take()] == [f"{login}: Login was not completed"]
 
 
@@ -277,7 +277,7 @@ async def test_a_sign_out_that_is_cancelled_has_ended_the_login(
 ) -> None:
     """Tokens of before are revoked meanwhile; who is signed in is what was told last."""
     step, reached = 1, True
-    auth = server._desk._auth
+    auth = server.account.desk._auth
     while reached:
         await auth.sign_in(credentials_of(stand_in))
         login = await begin(ear, way)
@@ -322,7 +322,7 @@ async def test_a_login_may_be_ended_at_any_moment_of_its_life(
     while met:
         login = await begin(ear, way)
         met = await live(ear, stand_in, login, step, ENDS[end])
-        await server._desk.clear()
+        await server.account.desk.clear()
         told = [short for short, _ in ear.take()]
         (outcome,) = [short for short in told if short.startswith(f"{login}: ")]
         outcomes.add(outcome.removeprefix(f"{login}: "))
@@ -330,11 +330,11 @@ async def test_a_login_may_be_ended_at_any_moment_of_its_life(
             assert told.index("canceled") == told.index(outcome) - 1
             assert not outcome.endswith(": None")
         if end in ("cancel", "newer"):
-            assert (server._desk._auth.current is not None) == outcome.endswith(": None")
+            assert (server.account.desk._auth.current is not None) == outcome.endswith(": None")
         news = [short for short in told if short.startswith("now ")]
-        current = server._desk._auth.current
+        current = server.account.desk._auth.current
         assert (news or ["now None"])[-1] == f"now {current.mode if current else None}"
-        await server._desk._auth.sign_out()
+        await server.account.desk._auth.sign_out()
         step += 7  # a number that divides nothing
     assert len(outcomes) > 1
     assert "None" in outcomes  # the last of them

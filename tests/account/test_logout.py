@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from functools import partial
@@ -19,6 +20,7 @@ from codex_trio.rpc.client import Client
 from codex_trio.server import Server, open_server
 from codex_trio.settings import CaBundle, Settings, load_settings
 from codex_trio.testing import Fault, StandIn, Tokens, WireClient
+from tests.account.conftest import left_in
 from tests.cancellation import cancel_at_step
 from tests.checked import connect, open_memory_client
 from tests.conftest import PATIENCE
@@ -112,7 +114,7 @@ async def test_the_refresh_token_is_revoked_before_the_answer(
     assert request.headers["user-agent"] == agent
     assert request.headers["content-type"] == "application/json"
     assert "authorization" not in request.headers
-    assert list(settings.codex_home.iterdir()) == []
+    assert left_in(settings.codex_home) == []
 
 
 async def test_without_a_refresh_token_it_is_the_access_token(
@@ -222,7 +224,7 @@ async def test_a_refusal_is_logged(
     await sign_out(client)
     assert await updated(client) == NOBODY
     assert (await client.call("account/read", {}))["account"] is None
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
     (logged,) = [one for one in caplog.records if one.name == "codex_trio.account.signing"]
     assert logged.levelname == "WARNING"
     assert logged.getMessage().startswith(f"the tokens could not be revoked: {reason}")
@@ -247,7 +249,7 @@ async def test_who_does_not_answer_is_given_ten_seconds(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sign_out, patient)
         await stand_in.wait_request(REVOKE)
-        assert list(home.iterdir()) == []
+        assert left_in(home) == []
         jump(clock)
     assert trio.current_time() - begin == pytest.approx(10, abs=0.2)
     assert await updated(patient) == NOBODY
@@ -300,7 +302,7 @@ async def test_who_leaves_meanwhile_keeps_no_news_from_the_others(
             await stand_in.wait_request(REVOKE)
             jump(clock)
         assert await updated(other) == NOBODY
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_a_server_that_ends_does_not_wait_for_it(
@@ -317,12 +319,13 @@ async def test_a_server_that_ends_does_not_wait_for_it(
         news = await client.next_notification()
         assert news["method"] == "account/updated"
         assert trio.current_time() - begin == pytest.approx(0.5, abs=0.1)
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_what_cannot_be_removed_stays_and_is_not_revoked(
     client: WireClient, stand_in: StandIn, home: Path
 ) -> None:
+    await client.call("account/read", {})
     (home / "auth.json").unlink()
     (home / "auth.json").mkdir()
     with pytest.raises(RpcError) as caught:
@@ -361,7 +364,7 @@ async def test_a_sign_out_that_is_cancelled_is_whole_or_has_not_been(
         settings = stand_in.settings(tmp_path / str(step))
         store(settings.codex_home, tokens)
         async with open_server(settings) as server:
-            board = server._board
+            board = server.account.board
             outboxes = [trio.open_memory_channel[bytes](math.inf) for _ in range(2)]
             owner, other = (Client(outbox, trio.CancelScope()) for outbox, _ in outboxes)
             other.initialized = owner.initialized = True
@@ -370,7 +373,8 @@ async def test_a_sign_out_that_is_cancelled_is_whole_or_has_not_been(
                 work: Any = partial(board.handlers["account/logout"], call)
                 reached = await cancel_at_step(work, step)
             status = Call(2, methods.ACCOUNT_READ, GetAccountParams(), owner)
-            left: Any = board.handlers["account/read"](status)
+            answer: Any = board.handlers["account/read"](status)
+            left = await answer if inspect.isawaitable(answer) else answer
         removed = not (settings.codex_home / "auth.json").exists()
         assert (left.account is None) == removed
         assert call.replied == removed

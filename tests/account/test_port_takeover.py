@@ -127,7 +127,7 @@ async def test_a_login_whose_last_page_still_waits_gives_way(
     await leave_at_the_last_page(stand_in, client)
     with trio.fail_after(2):
         await leave_at_the_last_page(stand_in, client)
-    await server._desk.clear()
+    await server.account.desk.clear()
 
 
 async def test_a_login_whose_last_page_still_waits_gives_way_to_another_server(

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from codex_trio.testing import Fault, make_jwt
 from codex_trio.urls import query_of
 from tests.account.browsing import FAILED, TOKEN, begin, outcome_of, sign_in
-from tests.account.conftest import completed, find_free_port, start
+from tests.account.conftest import completed, find_free_port, left_in, start
 from tests.checked import open_memory_client
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ async def test_what_the_issuer_refuses_is_told_with_its_reason(
     assert "<code>token_exchange_failed</code>" in story.page.text
     assert html.escape(reason) in story.page.text
     assert [request.path for request in stand_in.requests] == ["/oauth/authorize", TOKEN]
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
     assert (await client.call("account/read", {}))["account"] is None
     assert (await sign_in(client, stand_in)).error is None  # it can be tried again
 
@@ -204,7 +204,7 @@ async def test_what_the_user_does_instead_is_told(
     story = await sign_in(client, stand_in)
     assert story.error == FAILED + reasons[user]
     assert "Codex Sign-in Error" in story.page.text
-    assert list(home.iterdir()) == []
+    assert left_in(home) == []
 
 
 async def test_a_code_without_its_proof_is_refused_by_the_issuer(

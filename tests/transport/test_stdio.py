@@ -147,11 +147,11 @@ async def test_a_signal_ends_a_server_that_waits_in_a_thread(home: Path) -> None
 STUCK = """
 import trio
 from codex_trio.protocol import methods
-from codex_trio.account.methods import AccountMethods
+from codex_trio.account.reading import ReadingMethods
 async def stuck(self, call):
     await trio.sleep_forever()
 stuck.serves = methods.ACCOUNT_READ
-AccountMethods.read = stuck
+ReadingMethods.read = stuck
 import codex_trio.__main__
 codex_trio.__main__.STOP_GRACE = 600
 codex_trio.__main__.main()
@@ -204,8 +204,8 @@ def test_a_server_whose_client_is_killed_ends(home: Path) -> None:
 INTRUDER = """
 import os, subprocess, sys
 from codex_trio.protocol import methods
-from codex_trio.account.methods import AccountMethods
-read = AccountMethods.read
+from codex_trio.account.reading import ReadingMethods
+read = ReadingMethods.read
 def intrude(self, call):
     print("printed")
     os.write(1, b"written\\n")
@@ -213,7 +213,7 @@ def intrude(self, call):
     assert sys.stdin.read() == ""
     return read(self, call)
 intrude.serves = methods.ACCOUNT_READ
-AccountMethods.read = intrude
+ReadingMethods.read = intrude
 from codex_trio.__main__ import main
 main()
 """

@@ -1,0 +1,98 @@
+"""What knows the limits and the workspace of a ChatGPT account: asked with its token."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from codex_trio.errors import RefreshError
+from codex_trio.upstream import PATIENCE
+from codex_trio.user_agent import is_header_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codex_trio.account.credentials import Credentials
+    from codex_trio.account.recovery import Recoveries
+    from codex_trio.account.refresh import Refresher
+    from codex_trio.account.restrictions import Restrictions
+    from codex_trio.account.standing import Standing
+    from codex_trio.settings import Settings
+    from codex_trio.upstream import Reply, Upstream
+
+UNAUTHORIZED: Final = 401
+
+log = logging.getLogger(__name__)
+
+
+class SignedOutError(RefreshError):
+    """Nobody is signed in with whose token something could be asked."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody is signed in with ChatGPT.", "other")
+
+
+@attrs.define(eq=False)
+class Backend:
+    """Asks with the token in force, and sees to another one when that is refused."""
+
+    _settings: Settings
+    _upstream: Upstream
+    _refresher: Refresher
+    _recoveries: Recoveries
+    _restrictions: Restrictions
+    _standing: Standing
+
+    def url(self, path: str) -> str:
+        """Say where something is asked: ``wham/usage``, or what another host calls it."""
+        base = self._settings.chatgpt_base_url
+        if "/backend-api" in base:
+            return f"{base}/{path}"
+        return f"{base}/api/codex/{path.removeprefix('wham/')}"
+
+    async def get(
+        self, path: str, agent: Mapping[str, str], *, patience: float = PATIENCE
+    ) -> Reply:
+        """Ask for something; a 401 that comes back is one that nothing could be done about.
+
+        A cancelled call leaves a renewal of the token running, which others may wait for.
+
+        Args:
+            path: what is asked, from ``wham/`` on.
+            agent: the headers that say who we are.
+            patience: seconds that each attempt may take.
+
+        Raises:
+            SignedOutError: there is no token to ask with.
+            UpstreamError: the host cannot be asked.
+        """
+        credentials = await self._refresher.fresh(agent)
+        reply: Reply | None = None
+        recovery = None
+        while True:
+            if credentials is None or credentials.mode == "apikey":
+                raise SignedOutError
+            reply = await self._upstream.get(
+                self.url(path), headers=self._headers(credentials, agent), patience=patience
+            )
+            self._standing.note(credentials, refused=reply.status == UNAUTHORIZED)
+            if reply.status != UNAUTHORIZED:
+                return reply
+            if recovery is None:
+                recovery = self._recoveries.of(credentials, agent)
+            try:
+                credentials = await recovery.next()
+            except RefreshError as error:
+                log.warning("%s was refused, and the token not renewed: %s", path, error)
+                return reply
+
+    def _headers(self, credentials: Credentials, agent: Mapping[str, str]) -> dict[str, str]:
+        headers = {"user-agent": agent["user-agent"], "accept": "*/*"}
+        headers |= self._restrictions.headers
+        if (tokens := credentials.tokens) is not None:
+            headers["authorization"] = f"Bearer {tokens.access_token}"
+            if tokens.account_id is not None and is_header_value(tokens.account_id):
+                headers["chatgpt-account-id"] = tokens.account_id
+        return headers

@@ -1,0 +1,134 @@
+"""Tokens that the host application owns: taken on, and asked for anew when they are refused."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import trio
+
+from codex_trio.account.claims import InvalidTokenError, plan_type, read_claims
+from codex_trio.account.credentials import Credentials, Tokens
+from codex_trio.account.flights import Flights
+from codex_trio.account.oauth import now
+from codex_trio.account.refresh_grant import MISMATCH
+from codex_trio.errors import AnswerError, ClientGoneError, InvalidParamsError, RefreshError
+from codex_trio.protocol import account as words
+from codex_trio.protocol import methods
+
+if TYPE_CHECKING:
+    from codex_trio.account.auth import Auth
+    from codex_trio.account.restrictions import Restrictions
+    from codex_trio.rpc.client import Client
+    from codex_trio.rpc.router import Router
+
+PATIENCE: Final = 10.0
+"""Seconds that the host has to bring new tokens (observed)."""
+
+
+@attrs.define(eq=False)
+class HostTokens:
+    """The account of a host application.
+
+    However many requests are refused at a time, the host is asked once. Who is asked is the
+    client that has brought the tokens; if it has left, the others that know of such tokens.
+    """
+
+    _auth: Auth
+    _router: Router
+    _restrictions: Restrictions
+    _nursery: trio.Nursery
+    _supplier: Client | None = attrs.field(default=None, init=False)
+    _flights: Flights = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._flights = Flights(self._nursery)
+
+    def take(self, client: Client, credentials: Credentials) -> None:
+        """Take on what a client has brought."""
+        self._supplier = client
+        self._auth.host(credentials)
+
+    async def refresh(self, former: Credentials) -> None:
+        """Have the host bring new tokens for these.
+
+        A cancelled call leaves the question open for others who wait for the answer.
+
+        Raises:
+            RefreshError: it has not, in the words of 0.163.0; always for the moment.
+        """
+        if self._auth.current == former:
+            await self._flights.join(former, partial(self._refresh, former))
+
+    async def _refresh(self, former: Credentials) -> None:
+        try:
+            with trio.fail_after(PATIENCE):
+                answer = await self._ask(former)
+        except trio.TooSlowError:
+            raise RefreshError(f"auth refresh request timed out after {PATIENCE:g}s") from None
+        except ClientGoneError:
+            raise RefreshError("auth refresh request canceled: channel closed") from None
+        except AnswerError as error:
+            # What the client says is not quoted: it may be told to others.
+            if isinstance(error.error, InvalidParamsError):
+                raise RefreshError("invalid auth refresh response") from None
+            raise RefreshError(
+                f"auth refresh request failed: code={error.error.code}"
+            ) from None
+        if not self._restrictions.allows_workspace(answer.chatgpt_account_id):
+            raise RefreshError(
+                f'external auth refresh returned workspace "{answer.chatgpt_account_id}",'
+                f" expected {self._restrictions.describe_workspaces()}"
+            )
+        try:
+            credentials = hosted_credentials(
+                answer.access_token, answer.chatgpt_account_id, answer.chatgpt_plan_type
+            )
+        except InvalidTokenError as error:
+            raise RefreshError(str(error)) from None
+        # No checkpoint from the answer to here, and whoever has signed out meanwhile stays so.
+        if not self._auth.renew_hosted(former, credentials):
+            raise RefreshError(MISMATCH, "other")
+
+    async def _ask(self, former: Credentials) -> words.ChatgptAuthTokensRefreshResponse:
+        account_id = None if former.tokens is None else former.tokens.account_id
+        params = words.ChatgptAuthTokensRefreshParams(
+            reason="unauthorized", previous_account_id=account_id
+        )
+        if self._supplier is not None:
+            try:
+                return await self._router.ask(
+                    [self._supplier], methods.AUTH_TOKENS_REFRESH, params
+                )
+            except ClientGoneError:
+                self._supplier = None
+        others = [one for one in self._router.clients if one.initialized and one.experimental]
+        return await self._router.ask(others, methods.AUTH_TOKENS_REFRESH, params)
+
+
+def hosted_credentials(access_token: str, account_id: str, plan: str | None) -> Credentials:
+    """Make the credentials of tokens that a host has brought, with the rules of 0.163.0.
+
+    The access token says who it is, for there is no other; the workspace is what the host
+    says; so is the plan, whatever its case, unless it says none.
+
+    Raises:
+        InvalidTokenError: the access token cannot be read.
+    """
+    claims = read_claims(access_token)
+    if plan is not None:
+        name = plan.lower()
+        name = "edu" if name == "education" else name  # which the claims of tokens do not map
+        claims = attrs.evolve(claims, plan=plan_type(name))
+    return Credentials(
+        mode="chatgptAuthTokens",
+        tokens=Tokens(
+            id_token=access_token,
+            access_token=access_token,
+            refresh_token="",
+            account_id=account_id,
+            claims=claims,
+        ),
+        last_refresh=now(),
+    )

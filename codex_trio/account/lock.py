@@ -1,0 +1,181 @@
+"""Locks that processes share, so that no two of them change one store at a time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import attrs
+import trio
+
+from codex_trio.errors import StoreError, os_error_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+_FIRST_WAIT: Final = 0.002  # seconds
+_LONGEST_WAIT: Final = 0.1
+_MOST_NOTED: Final = 4096  # bytes
+
+
+@attrs.frozen
+class HeldLock:
+    """A lock that is held, and the note that its holders leave one another in its file."""
+
+    _fd: int | None
+    _writable: bool
+
+    def read(self) -> str:
+        """Read what the last holder has noted; blocks.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if self._fd is None:
+            return ""
+        return os.pread(self._fd, _MOST_NOTED, 0).decode(errors="replace")
+
+    def note(self, text: str) -> None:
+        """Note something for the next holder, in place of what was noted before; blocks.
+
+        It is on the disk when this returns, so it outlives us, however we end.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._fd is None:
+            return
+        if not self._writable:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, text.encode(), 0)
+        os.fsync(self._fd)
+
+
+@attrs.define(eq=False)
+class FileLock:
+    """A lock on a file of its own, which stays where it is.
+
+    The system gives it back when its holder ends, however that happens, so a lock is never
+    stale. (flock(2), between all who open the file, in one process or in several.) Where there
+    is no directory for the file, there is nothing that could be shared either.
+    """
+
+    _path: Path
+
+    @asynccontextmanager
+    async def held(self, patience: float) -> AsyncGenerator[HeldLock]:
+        """Hold the lock within the block; leaving it has no checkpoint.
+
+        A call that is cancelled while it waits leaves nothing.
+
+        Raises:
+            StoreError: others have held it for ``patience`` seconds, or there can be no such
+                file.
+        """
+        try:
+            fd, writable = _open(self._path)
+        except FileNotFoundError:
+            yield HeldLock(None, writable=False)
+            return
+        except OSError as error:
+            raise self._error(error) from None
+        try:
+            await self._acquire(fd, patience)
+            yield HeldLock(fd, writable)
+        finally:
+            os.close(fd)
+
+    async def _acquire(self, fd: int, patience: float) -> None:
+        deadline = trio.current_time() + patience
+        wait = _FIRST_WAIT
+        # Asked again and again, because a thread that waits for a lock cannot be cancelled.
+        while not self._try(fd):
+            if trio.current_time() >= deadline:
+                raise StoreError(f"others hold {self._path.name} for too long")
+            await trio.sleep(wait * random.uniform(0.5, 1.0))
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _try(self, fd: int) -> bool:
+        try:
+            return _try_lock(fd)
+        except OSError as error:  # of a file system that knows no locks
+            raise self._error(error) from None
+
+    def _error(self, error: OSError) -> StoreError:
+        whose = f"{self._path.name}: " if self._path.exists() else ""
+        return StoreError(f"{whose}{os_error_text(error)}")
+
+
+@attrs.define(eq=False)
+class PrivateLock:
+    """The lock of what no other process shares, and its note; whoever asks for it has it."""
+
+    _note: str = attrs.field(default="", init=False)
+
+    @asynccontextmanager
+    async def held(self, patience: float) -> AsyncGenerator[PrivateLock]:
+        """Hold the lock within the block."""
+        yield self
+
+    def read(self) -> str:
+        """Read what was noted."""
+        return self._note
+
+    def note(self, text: str) -> None:
+        """Note something in place of what was noted before."""
+        self._note = text
+
+
+Lock: TypeAlias = FileLock | PrivateLock
+Held: TypeAlias = HeldLock | PrivateLock
+
+
+def locks_beside(path: Path) -> tuple[Lock, Lock]:
+    """Make the locks of what is stored in a file: to change it, and to renew its tokens.
+
+    They lie beside the file itself, wherever links to it are. Blocks.
+    """
+    target = Path(os.path.realpath(path))
+    change, renewal = (target.with_name(f"{target.name}{end}") for end in (".lock", ".renewal"))
+    return FileLock(change), FileLock(renewal)
+
+
+def _open(path: Path) -> tuple[int, bool]:
+    """Open the file, which anybody may read, so that other users can hold the lock, too.
+
+    In the event loop: it is a file like the one that is asked for its time at every look.
+    """
+    flags = os.O_CREAT | getattr(os, "O_NONBLOCK", 0)  # a pipe in its place must not hang us
+    try:
+        return os.open(path, os.O_RDWR | flags, 0o644), True
+    except PermissionError:
+        return os.open(path, os.O_RDONLY), False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(fd: int) -> bool:
+        # Behind all notes: what is locked there can be read by nobody else.
+        os.lseek(fd, _MOST_NOTED, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(fd: int) -> bool:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,285 @@
+"""New tokens for old ones: once, for every task here and every process with the same store."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import trio
+
+from codex_trio.account.auth import is_same_account
+from codex_trio.account.flights import Flights
+from codex_trio.account.oauth import now
+from codex_trio.account.refresh_grant import Age, classify, question, renew
+from codex_trio.errors import RefreshError, StoreError, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from codex_trio.account.auth import Auth
+    from codex_trio.account.credentials import Credentials
+    from codex_trio.account.lock import Held, Lock
+    from codex_trio.account.oauth import Issuer
+    from codex_trio.account.restrictions import Restrictions
+    from codex_trio.account.standing import Standing
+    from codex_trio.settings import Settings
+    from codex_trio.upstream import Reply, Upstream
+
+PATIENCE: Final = 30.0
+"""Seconds that the issuer has to renew tokens."""
+
+_LOCK_PATIENCE: Final = 1.5 * PATIENCE  # another process may be about the same
+_PAUSE: Final = 60.0  # seconds between two attempts that nobody has asked for
+_GRACE: Final = 2.0  # seconds that an exchange under way has when the server ends
+_LOOKS: Final = (0.05, 0.2, 0.5, 1.0)  # seconds; for who used a token before us to store his
+
+_GATEWAY_FAILED: Final = (502, 504)  # who says so does not know what the issuer has done
+
+log = logging.getLogger(__name__)
+
+
+@attrs.define(eq=False)
+class Refresher:
+    """Renews the tokens of a ChatGPT account that we manage.
+
+    A refresh token is good for one use, and using it twice may end the account's session. So
+    whoever renews holds a lock that all processes share, and looks first whether another has
+    done it. What is sent is noted in the lock's file before, so that nobody uses a token again
+    of which it is not known whether it was used: not after a time-out, not in another process,
+    not after a crash. Only when there is nothing to lose any more, because the access token is
+    of no use either, it is tried once more.
+    """
+
+    _settings: Settings
+    _auth: Auth
+    _upstream: Upstream
+    _nursery: trio.Nursery
+    _lock: Lock
+    _issuer: Issuer
+    _restrictions: Restrictions
+    _standing: Standing
+    _flights: Flights = attrs.field(init=False)
+    _alone: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    _failed: tuple[Credentials, RefreshError] | None = attrs.field(default=None, init=False)
+    _tried: float | None = attrs.field(default=None, init=False)  # when, on Trio's clock
+
+    def __attrs_post_init__(self) -> None:
+        self._flights = Flights(self._nursery)
+
+    def refusal(self, credentials: Credentials) -> RefreshError | None:
+        """Say why these credentials will never be renewed, if that is known."""
+        error = self.failure(credentials)
+        return error if error is not None and error.permanent else None
+
+    def failure(self, credentials: Credentials) -> RefreshError | None:
+        """Say why these credentials could not be renewed the last time, if they were not."""
+        if self._failed is not None and self._failed[0] == credentials:
+            return self._failed[1]
+        return None
+
+    async def fresh(self, agent: Mapping[str, str]) -> Credentials | None:
+        """Return the credentials in force, renewed if it is time for that (observed).
+
+        That is five minutes before an access token ends, or after eight days if it does not
+        say when it does. What cannot be renewed is returned as it is: whoever is asked with it
+        will say so.
+        """
+        await self._auth.look()
+        current = self._auth.current
+        if current is None or current.mode != "chatgpt" or not Age.of(current).stale:
+            return current
+        if self._tried is None or trio.current_time() - self._tried >= _PAUSE:
+            try:
+                await self.refresh(current, agent, needed=Age.of(current).expired)
+            except RefreshError as error:
+                log.warning("Failed to refresh token: %s", error)
+        return self._auth.current
+
+    async def refresh(
+        self, former: Credentials, agent: Mapping[str, str], *, needed: bool = False
+    ) -> None:
+        """See to it that these credentials are not in force any more, but newer ones are.
+
+        A cancelled call leaves the refresh running, which others may wait for.
+
+        Args:
+            former: those that are to be renewed; if they are not in force, nothing is done.
+            agent: the headers that say who we are.
+            needed: whether they are of no use as they are.
+
+        Raises:
+            RefreshError: they could not be renewed.
+        """
+        if (refusal := self.refusal(former)) is not None:
+            raise RefreshError(str(refusal), refusal.kind)
+        step = partial(self._refresh, former, agent, needed=needed)
+        await self._flights.join((former, needed), step)
+
+    async def _refresh(
+        self, former: Credentials, agent: Mapping[str, str], *, needed: bool
+    ) -> None:
+        try:
+            async with self._alone, self._lock.held(_LOCK_PATIENCE) as held:
+                await self._auth.look(again=True)
+                current = self._auth.current
+                if current is None or not is_same_account(current, former):
+                    return  # somebody else has signed in, or nobody is any more
+                if current != former and not (needed and Age.of(current).expired):
+                    return  # somebody was faster
+                former = current
+                await self._exchange(current, agent, held, needed=needed)
+        except StoreError as error:
+            raise self._fail(
+                former, RefreshError(f"Failed to refresh token: {error}")
+            ) from None
+        except RefreshError as error:
+            raise self._fail(former, error) from None
+        finally:
+            self._tried = trio.current_time()
+
+    def _fail(self, former: Credentials, error: RefreshError) -> RefreshError:
+        self._failed = (
+            former,
+            RefreshError(str(error), error.kind),
+        )  # without where it came from
+        return error
+
+    async def _exchange(
+        self,
+        former: Credentials,
+        agent: Mapping[str, str],
+        held: Held,
+        *,
+        needed: bool,
+    ) -> None:
+        if (refusal := self.refusal(former)) is not None:
+            raise RefreshError(str(refusal), refusal.kind)
+        assert former.tokens is not None  # which is_same_account would not have let pass
+        if not former.tokens.refresh_token:
+            raise RefreshError("Failed to refresh token: there is no refresh token")
+        mark = hashlib.sha256(former.tokens.refresh_token.encode()).hexdigest()
+        await trio.to_thread.run_sync(partial(_note, held, mark, needed=needed))
+        await _outlive(_GRACE, partial(self._ask, former, agent, held))
+
+    async def _ask(
+        self, former: Credentials, agent: Mapping[str, str], held: Held
+    ) -> RefreshError | None:
+        """Have the issuer renew tokens, and store what it gives; returns why it does not."""
+        assert former.tokens is not None  # as above
+        try:
+            reply = await self._upstream.post(
+                self._settings.refresh_url or f"{self._settings.issuer}/oauth/token",
+                json=question(self._settings.client_id, former.tokens),
+                headers={**agent, **self._restrictions.headers},
+                patience=PATIENCE,
+                follow=False,  # nobody else is to see the token
+            )
+            if not reply.succeeded:
+                return await self._explain(former, reply, held)
+            await self._take(former, renew(former, reply, now()), held, agent)
+        except UpstreamError as error:
+            if error.unsent:
+                await _clear(held)
+            return RefreshError(f"Failed to refresh token: {error}")
+        except RefreshError as error:
+            return error
+        return None
+
+    async def _take(
+        self,
+        former: Credentials,
+        credentials: Credentials,
+        held: Held,
+        agent: Mapping[str, str],
+    ) -> None:
+        with trio.CancelScope(shield=True):  # the former token is spent
+            renewed = await self._auth.renew(former, credentials)
+            if not self._auth.unsaved:  # or another process would find the spent one
+                await _clear(held)
+        if renewed:
+            self._standing.note(credentials, refused=False)
+        else:
+            await self._drop(credentials, agent)
+
+    async def _drop(self, credentials: Credentials, agent: Mapping[str, str]) -> None:
+        """Revoke tokens that have come too late: nobody is signed in with them any more."""
+        assert credentials.tokens is not None  # they have just been renewed
+        try:
+            await self._issuer.revoke(credentials.tokens, agent)
+        except UpstreamError as error:
+            log.warning("tokens that came too late could not be revoked: %s", error)
+
+    async def _explain(
+        self, former: Credentials, reply: Reply, held: Held
+    ) -> RefreshError | None:
+        """Find out what a refusal comes to: nothing, if somebody else has renewed the tokens."""
+        if reply.status not in _GATEWAY_FAILED:
+            await _clear(held)
+        error = classify(reply)
+        if error.kind == "reused" and await self._is_stored_soon(former):
+            return None
+        return error
+
+    async def _is_stored_soon(self, former: Credentials) -> bool:
+        """Look whether somebody who knows no lock has renewed the tokens before us."""
+        for wait in _LOOKS:
+            await self._auth.look(again=True)
+            if self._auth.current != former:
+                return True
+            await trio.sleep(wait)
+        return False
+
+
+def _note(held: Held, mark: str, *, needed: bool) -> None:
+    """Note that a token is about to be used, unless it may have been used before.
+
+    Raises:
+        RefreshError: it may have been, or nothing can be written where its successor would be
+            stored; and there is something to lose.
+    """
+    with suppress(OSError):
+        if held.read() == mark and not needed:
+            raise RefreshError(
+                "Failed to refresh token: it is not known whether an earlier attempt has"
+                " succeeded, and the present token is still good"
+            )
+    try:
+        held.note(mark)
+    except OSError as error:
+        if not needed:
+            raise RefreshError(
+                f"Failed to refresh token: new ones could not be stored: {error.strerror}"
+            ) from None
+
+
+async def _clear(held: Held) -> None:
+    """Take the note back: what has become of the token is known."""
+    with suppress(OSError):
+        await trio.to_thread.run_sync(held.note, "")
+
+
+async def _outlive(seconds: float, step: Callable[[], Awaitable[RefreshError | None]]) -> None:
+    """Let a step go on for some seconds when it is cancelled from outside.
+
+    Raises:
+        RefreshError: the step has returned it. (In the nursery it would end in a group.)
+    """
+    error = None
+
+    async def end_late(scope: trio.CancelScope) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            scope.deadline = trio.current_time() + seconds
+
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope(shield=True) as scope:
+            nursery.start_soon(end_late, scope)
+            error = await step()
+        nursery.cancel_scope.cancel(reason="the step is done")
+    if error is not None:
+        raise error

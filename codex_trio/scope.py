@@ -1,0 +1,120 @@
+"""One account: who is signed in to it, who is connected to it, and what runs in its name."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import trio
+
+from codex_trio.account.auth import Auth
+from codex_trio.account.backend import Backend
+from codex_trio.account.host_tokens import HostTokens
+from codex_trio.account.legacy import LegacyAccountMethods
+from codex_trio.account.limits_methods import LimitsMethods
+from codex_trio.account.lock import PrivateLock, locks_beside
+from codex_trio.account.login import LoginDesk
+from codex_trio.account.methods import AccountMethods
+from codex_trio.account.news import AccountNews
+from codex_trio.account.oauth import Issuer
+from codex_trio.account.reading import ReadingMethods
+from codex_trio.account.recovery import Recoveries
+from codex_trio.account.refresh import Refresher
+from codex_trio.account.restrictions import Restrictions
+from codex_trio.account.signing import Signing
+from codex_trio.account.standing import Standing
+from codex_trio.account.storage import open_store
+from codex_trio.groups import out_of_groups
+from codex_trio.handshake import Handshake
+from codex_trio.protocol import methods
+from codex_trio.rpc.calls import handlers_of
+from codex_trio.rpc.connection import Switchboard
+from codex_trio.rpc.router import Router
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from codex_trio.account.storage import Store
+    from codex_trio.settings import Settings
+    from codex_trio.upstream import Upstream
+
+_TABLE: Final = {row.name: row for row in (*methods.CLIENT_REQUESTS, *methods.SERVED_BESIDE)}
+
+_SHARED: Final = ("file", "keyring", "auto")  # stores that other processes use, too
+
+
+@attrs.define(eq=False)
+class AccountScope:
+    """An account, its sign-ins and its connections; made by ``open_scope``.
+
+    Nothing of it is known to another one: what it tells, its own clients are told.
+    """
+
+    board: Switchboard
+    desk: LoginDesk
+    auth: Auth
+    backend: Backend
+
+    async def end_logins(self) -> None:
+        """End a sign-in that is under way, and let nobody sign in any more."""
+        if self.board.closing:  # in which case nobody has time for a browser
+            await self.desk.clear()
+        await self.desk.close()
+
+
+@asynccontextmanager
+async def open_scope(
+    settings: Settings, upstream: Upstream, store: Store | None = None
+) -> AsyncGenerator[AccountScope]:
+    """Run an account within the block; end what it serves before.
+
+    Leaving the block ends a sign-in that is under way. A renewal of tokens of which the issuer
+    has been asked has a few seconds to be stored, even if the block is cancelled.
+    """
+    with out_of_groups(2):
+        async with trio.open_nursery() as renewals, trio.open_nursery() as logins:
+            scope = _build(settings, upstream, store or open_store(settings), renewals, logins)
+            renewals.start_soon(scope.auth.watch, settings.watch_interval)
+            try:
+                yield scope
+                await scope.end_logins()
+            finally:
+                for nursery in (logins, renewals):
+                    nursery.cancel_scope.cancel(reason="the account's block is left")
+
+
+def _build(
+    settings: Settings,
+    upstream: Upstream,
+    store: Store,
+    renewals: trio.Nursery,
+    logins: trio.Nursery,
+) -> AccountScope:
+    router = Router()
+    restrictions, standing = Restrictions(settings), Standing()
+    if store.kind in _SHARED:
+        change, renewal = locks_beside(settings.codex_home / "auth.json")
+    else:
+        change, renewal = PrivateLock(), PrivateLock()
+    auth = Auth(store, restrictions, change)
+    desk = LoginDesk(logins, auth)
+    news = AccountNews(auth, router)
+    auth.changed = news.changed
+    issuer = Issuer(settings, upstream, restrictions)
+    refresher = Refresher(
+        settings, auth, upstream, renewals, renewal, issuer, restrictions, standing
+    )
+    host_tokens = HostTokens(auth, router, restrictions, renewals)
+    recoveries = Recoveries(auth, refresher, host_tokens)
+    backend = Backend(settings, upstream, refresher, recoveries, restrictions, standing)
+    signing = Signing(settings, auth, desk, issuer, restrictions, host_tokens)
+    families = [
+        Handshake(settings),
+        AccountMethods(desk, signing, news),
+        ReadingMethods(settings, auth, refresher, standing),
+        LimitsMethods(auth, backend),
+        LegacyAccountMethods(signing, desk, news),
+    ]
+    board = Switchboard(_TABLE, handlers_of(families), settings.grace, router)
+    return AccountScope(board, desk, auth, backend)
