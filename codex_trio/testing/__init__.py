@@ -21,6 +21,7 @@ from codex_trio.testing.client import (
     open_memory_client,
 )
 from codex_trio.testing.devices import DeviceScript
+from codex_trio.testing.families import Ending, Exchange, Outcome
 from codex_trio.testing.faults import Fault, Faults
 from codex_trio.testing.process import StandInProcess, spawn_stand_in
 from codex_trio.testing.recording import Recorded
@@ -32,9 +33,12 @@ __all__ = [
     "Account",
     "Denial",
     "DeviceScript",
+    "Ending",
+    "Exchange",
     "Fault",
     "Faults",
     "Json",
+    "Outcome",
     "Page",
     "Question",
     "Recorded",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from attrs.validators import ge, in_, instance_of, optional
 
-from codex_trio.testing.issuer import Grant, Issuer, RefusedError, challenge_of, required
+from codex_trio.testing.issuer import Grant, Issuer, challenge_of
+from codex_trio.testing.replies import RefusedError, required
 from codex_trio.testing.tokens import Account, make_secret
 
 if TYPE_CHECKING:

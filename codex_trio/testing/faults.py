@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections import deque
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 import orjson
+import trio
 from attrs.validators import ge
 
 from codex_trio.httpd import Answer, HttpResponse
+
+Loss: TypeAlias = Literal["lost", "cut", "endless"]
+"""What becomes of an answer: not a word of it comes, half of its body, or more and more."""
 
 _GARBAGE: Final = b"\x00\x01 this is not HTTP \xff\r\n\r\n"
 
@@ -24,10 +28,13 @@ class Fault:
         wait: seconds before anything is answered, on Trio's clock.
         answer: what is answered instead of what would be; bytes are written as they are, and
             the connection is closed. None answers as if there were no fault.
+        loss: what becomes of the answer to a request that has been done. It is done before the
+            wait, and ``answer`` does not count.
     """
 
     wait: float = attrs.field(default=0.0, validator=ge(0))
     answer: Answer | None = None
+    loss: Loss | None = None
 
     @classmethod
     def none(cls) -> Fault:
@@ -52,6 +59,11 @@ class Fault:
         return cls(answer=response)
 
     @classmethod
+    def redirect(cls, location: str, status: int = HTTPStatus.TEMPORARY_REDIRECT) -> Fault:
+        """Send whoever asks to another place."""
+        return cls(answer=HttpResponse(status=status, headers=(("Location", location),)))
+
+    @classmethod
     def delay(cls, seconds: float) -> Fault:
         """Answer as usual, later."""
         return cls(wait=seconds)
@@ -68,8 +80,23 @@ class Fault:
 
     @classmethod
     def hang(cls) -> Fault:
-        """Never answer, until the stand-in ends."""
+        """Do nothing and never answer, until the stand-in ends."""
         return cls(wait=math.inf)
+
+    @classmethod
+    def lose(cls, wait: float = 0.0) -> Fault:
+        """Do what is asked; wait, and close the connection without a word."""
+        return cls(wait, loss="lost")
+
+    @classmethod
+    def cut(cls) -> Fault:
+        """Do what is asked, and close the connection in the middle of the answer."""
+        return cls(loss="cut")
+
+    @classmethod
+    def trickle(cls) -> Fault:
+        """Do what is asked, and answer without an end: a space more every second."""
+        return cls(loss="endless")
 
 
 @attrs.define(eq=False)
@@ -90,3 +117,28 @@ class Faults:
     def clear(self) -> None:
         """Forget what has not happened yet."""
         self._by_path.clear()
+
+
+async def lose(response: HttpResponse, loss: Loss, stream: trio.abc.SendStream) -> bytes:
+    """Return what is left of a response; an endless one goes out until the peer has had enough.
+
+    Raises:
+        trio.BrokenResourceError: it has.
+    """
+    if loss == "lost":
+        return b""
+    whole = ("Content-Length", str(len(response.body)))
+    if loss == "cut":
+        return _head(response, whole) + response.body[: len(response.body) // 2]
+    data = _head(response, ("Connection", "close")) + response.body
+    while True:
+        await stream.send_all(data)
+        await trio.sleep(1)
+        data = b" "
+
+
+def _head(response: HttpResponse, last: tuple[str, str]) -> bytes:
+    status = HTTPStatus(response.status)
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
+    lines += [f"{name}: {value}" for name, value in (*response.headers, last)]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")

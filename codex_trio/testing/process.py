@@ -7,11 +7,16 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import attrs
 
+from codex_trio.testing.tokens import Tokens
+
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from codex_trio.testing.families import Ending
 
 _PATIENCE: Final = 30.0
 
@@ -38,8 +43,8 @@ class StandInProcess:
     def script(self, words: dict[str, Any]) -> None:
         """Tell it what to do; what is not named stays as it is.
 
-        The names are those of ``StandIn``: ``user``, ``denial``, ``device`` and ``account``.
-        Besides, ``faults`` is a list such as ``[{"path": "/oauth/token", "status": 503}]``.
+        The names are those of ``StandIn``: ``user``, ``denial``, ``device``, ``account``,
+        ``refresh_reply``, ``usage`` and ``requirements``. Besides, ``faults`` is a list such as ``[{"path": "/oauth/token", "status": 503}]``.
 
         Raises:
             ValueError: it does not understand that, and nothing has changed.
@@ -53,6 +58,54 @@ class StandInProcess:
             ValueError: no device waits with this code.
         """
         self._ask("approve-device", {"user_code": user_code})
+
+    def exchanges(self) -> list[dict[str, Any]]:
+        """List every refresh that the issuer was asked for: outcome and account_id."""
+        exchanges: list[dict[str, Any]] = self._ask("exchanges")["exchanges"]
+        return exchanges
+
+    def live_refresh_tokens(self, account_id: str | None = None) -> list[str]:
+        """List the refresh tokens of an account, or of the present one, that count now."""
+        query = "" if account_id is None else f"?account_id={quote(account_id)}"
+        tokens: list[str] = self._ask(f"live-refresh-tokens{query}")["refresh_tokens"]
+        return tokens
+
+    def issue_tokens(self, **account: Any) -> Tokens:
+        """Give tokens of the account, or of one that differs from it.
+
+        Raises:
+            ValueError: there can be no such account.
+        """
+        return Tokens(**self._ask("issue-tokens", _differing(account)))
+
+    def issue_access_token(self, **account: Any) -> str:
+        """Give an access token alone; as ``issue_tokens``."""
+        token: str = self._ask("issue-access-token", _differing(account))["access_token"]
+        return token
+
+    def expire_access_tokens(self) -> None:
+        """Refuse every access token that there is; refreshing still works."""
+        self._ask("expire-access-tokens", {})
+
+    def end_refresh_tokens(self, ending: Ending) -> None:
+        """Refuse every refresh token that there is; access tokens still count.
+
+        Raises:
+            ValueError: there is no such ending.
+        """
+        self._ask("end-refresh-tokens", {"ending": ending})
+
+    def revoke_all(self) -> None:
+        """Refuse every token that there is."""
+        self._ask("revoke-all", {})
+
+    def hold(self, path: str) -> None:
+        """Let requests to a path arrive, and wait; nothing is done, until ``release``."""
+        self._ask("hold", {"path": path})
+
+    def release(self, path: str) -> None:
+        """Go on with the requests to a path that wait, and with later ones."""
+        self._ask("release", {"path": path})
 
     def reset(self) -> None:
         """Let it forget everything: what was told, asked, granted and still to go wrong."""
@@ -73,6 +126,10 @@ class StandInProcess:
             with refusal:
                 raise ValueError(json.load(refusal)["detail"]) from None
         return answer
+
+
+def _differing(account: dict[str, Any]) -> dict[str, Any]:
+    return {"account": account} if account else {}
 
 
 @contextmanager

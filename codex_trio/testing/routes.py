@@ -1,23 +1,23 @@
-"""What OpenAI's hosts answer, as far as a server of Codex asks."""
+"""What OpenAI's hosts answer: the issuer's pages and tokens here, the backend beside it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlencode
 
 import attrs
-import orjson
 
 from codex_trio.httpd import HttpResponse
 from codex_trio.testing import pages
+from codex_trio.testing.backend import Backend
 from codex_trio.testing.browser import is_local
 from codex_trio.testing.devices import Devices
-from codex_trio.testing.issuer import Grant, Issuer, RefusedError, required
+from codex_trio.testing.issuer import Grant, Issuer
 from codex_trio.testing.recording import Recorded
-from codex_trio.testing.tokens import Account, make_secret
+from codex_trio.testing.replies import RefusedError, json_response, merged, required
+from codex_trio.testing.tokens import make_secret
 
 if TYPE_CHECKING:
     from codex_trio.testing.script import Script, User
@@ -45,15 +45,19 @@ class Hosts:
     devices: Devices = attrs.field(
         default=attrs.Factory(lambda self: Devices(self.issuer), takes_self=True), init=False
     )
+    _backend: Backend = attrs.field(
+        default=attrs.Factory(
+            lambda self: Backend(self._script, self.issuer.families), takes_self=True
+        ),
+        init=False,
+    )
     _asked: dict[str, _Asked] = attrs.field(factory=dict, init=False)
 
     def answer(self, request: Recorded) -> HttpResponse:
         """Answer a request; what nobody knows is not found."""
         route = _ROUTES.get((request.method, request.path))
-        if route is None:
-            return json_response({"detail": "Not Found"}, HTTPStatus.NOT_FOUND)
         try:
-            return route(self, request)
+            return self._backend.answer(request) if route is None else route(self, request)
         except RefusedError as refused:
             return json_response(refused.body, refused.status)
 
@@ -127,11 +131,14 @@ class Hosts:
 
     def token(self, request: Recorded) -> HttpResponse:
         """Give tokens; RFC 6749, sections 4.1.3 and 6, and RFC 8693."""
-        return json_response(self.issuer.answer_token_request(request.fields))
+        said = self.issuer.answer_token_request(request.fields)
+        if request.fields["grant_type"] == "refresh_token":
+            said = merged(said, self._script.refresh_reply)
+        return json_response(said)
 
     def revoke(self, request: Recorded) -> HttpResponse:
         """Revoke a token; RFC 7009: what was not issued is revoked already."""
-        self.issuer.revoke(required(request.fields, "token"))
+        self.issuer.families.revoke(required(request.fields, "token"))
         return json_response({})
 
     def start_device(self, request: Recorded) -> HttpResponse:
@@ -145,42 +152,6 @@ class Hosts:
             self.devices.poll(request.fields, script.device, script.account, redirect_uri)
         )
 
-    # --- the backend ---
-
-    def list_accounts(self, request: Recorded) -> HttpResponse:
-        """Say where the account of a token is served from."""
-        account = self._signed_in(request)
-        entry = {
-            "id": account.account_id,
-            "name": account.workspace_name,
-            "plan_type": account.plan,
-            "workspace_backend_origin": account.backend_origin,
-            "account_routing_override": account.routing_override,
-        }
-        return json_response({"accounts": [entry]})
-
-    def usage(self, request: Recorded) -> HttpResponse:
-        """Say how much of its limits an account has used."""
-        account = self._signed_in(request)
-        return json_response(
-            {
-                "plan_type": account.plan,
-                "rate_limit": {
-                    "allowed": True,
-                    "limit_reached": False,
-                    "primary_window": _window(used_percent=12, seconds=5 * 3600),
-                    "secondary_window": _window(used_percent=34, seconds=7 * 86400),
-                },
-                "credits": {"has_credits": False, "unlimited": False, "balance": None},
-            }
-        )
-
-    def _signed_in(self, request: Recorded) -> Account:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise RefusedError.coded(401, "missing_token", "Whose is this request?")
-        return self.issuer.account_of(token)
-
 
 _Route: TypeAlias = Callable[[Hosts, Recorded], HttpResponse]
 
@@ -193,18 +164,7 @@ _ROUTES: Final[dict[tuple[str, str], _Route]] = {
     ("POST", "/api/accounts/deviceauth/token"): Hosts.poll_device,
     ("GET", "/codex/device"): Hosts.show_device_page,
     ("POST", "/codex/device"): Hosts.approve_device,
-    **{
-        ("GET", f"{base}/{name}"): route
-        for base in ("/backend-api/wham", "/api/codex")
-        for name, route in (("accounts/check", Hosts.list_accounts), ("usage", Hosts.usage))
-    },
 }
-
-
-def json_response(value: Any, status: int = HTTPStatus.OK) -> HttpResponse:
-    """Answer with JSON that nobody may store, as RFC 6749 wants it, section 5.1."""
-    headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
-    return HttpResponse(status=status, headers=headers, body=orjson.dumps(value))
 
 
 def _read_authorization(query: dict[str, str]) -> _Asked:
@@ -229,12 +189,3 @@ def _read_authorization(query: dict[str, str]) -> _Asked:
         if not is_right:
             raise RefusedError.oauth("invalid_request", f"The parameter {name} is wrong.")
     return asked
-
-
-def _window(*, used_percent: int, seconds: int) -> dict[str, int]:
-    return {
-        "used_percent": used_percent,
-        "limit_window_seconds": seconds,
-        "reset_after_seconds": seconds // 2,
-        "reset_at": int(time.time()) + seconds // 2,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import attrs
@@ -12,7 +13,7 @@ from codex_trio.testing.faults import Fault
 from codex_trio.testing.tokens import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 User: TypeAlias = Literal[
     "ask", "approve", "deny", "wrong state", "wrong code", "no code", "never"
@@ -36,7 +37,7 @@ class Denial:
 
 @attrs.define(kw_only=True)
 class Script:
-    """What can be told in advance, but for faults."""
+    """What can be told in advance, but for faults; ``StandIn`` says what it is."""
 
     user: User = attrs.field(default="approve", validator=in_(get_args(User)))
     denial: Denial = attrs.field(factory=Denial, validator=instance_of(Denial))
@@ -44,6 +45,9 @@ class Script:
         factory=DeviceScript, validator=instance_of(DeviceScript)
     )
     account: Account = attrs.field(factory=Account, validator=instance_of(Account))
+    refresh_reply: dict[str, Any] = attrs.field(factory=dict, validator=instance_of(dict))
+    usage: dict[str, Any] = attrs.field(factory=dict, validator=instance_of(dict))
+    requirements: str | None = attrs.field(default=None, validator=_MAYBE_TEXT)
 
     def tell(self, words: dict[str, Any]) -> None:
         """Change what the words name, and leave the rest; all of it or nothing.
@@ -72,36 +76,41 @@ def _fields_of(value: Any, kind: type[attrs.AttrsInstance]) -> dict[str, Any]:
 def read_faults(words: Any) -> Iterator[tuple[str, Fault]]:
     """Read a list such as ``[{"path": "/oauth/token", "status": 503, "body": "busy"}]``.
 
-    In the place of status and body there may be ``"drop": true``, ``"hang": true`` or
-    ``"garbage": "text"``; ``"delay": 2`` goes alone or with a status. A path alone passes.
+    In the place of status and body there may be ``"redirect": "https://…"``, ``"drop": true``,
+    ``"garbage": "text"``, ``"lose": true``, ``"cut": true`` or ``"trickle": true``. With any of
+    them or alone may go ``"delay": 2`` or ``"hang": true``. A path alone passes.
 
     Raises:
         TypeError: a name is unknown, or a value has the wrong type.
-        ValueError: a value is none of those that there are.
+        ValueError: a value is none of those that there are, or two do not go together.
     """
     for one in words:
         yield _read_fault(**one)
 
 
 def _read_fault(
-    path: str,
-    *,
-    status: int | None = None,
-    body: Any = b"",
-    delay: float = 0.0,
-    drop: bool = False,
-    hang: bool = False,
-    garbage: str | None = None,
+    path: str, *, body: Any = b"", delay: float = 0.0, hang: bool = False, **kind: Any
 ) -> tuple[str, Fault]:
     if not isinstance(path, str):
         raise TypeError("a path is text")
+    if unknown := kind.keys() - _KINDS.keys():
+        raise TypeError(f"a fault has no {', '.join(sorted(unknown))}")
+    if len(kind) > 1:
+        raise ValueError(f"{' and '.join(sorted(kind))} do not go together")
     fault = Fault.none()
-    if status is not None:
-        fault = Fault.status(status, body)
-    elif drop:
-        fault = Fault.drop()
-    elif garbage is not None:
-        fault = Fault.garbage(str(garbage).encode())
-    elif hang:
-        fault = Fault.hang()
-    return path, attrs.evolve(fault, wait=fault.wait + delay)
+    for name, value in kind.items():
+        if value is not None and value is not False:
+            fault = _KINDS[name](value, body)
+    wait = math.inf if hang else fault.wait + delay
+    return path, attrs.evolve(fault, wait=wait)
+
+
+_KINDS: Final[dict[str, Callable[[Any, Any], Fault]]] = {
+    "status": Fault.status,
+    "redirect": lambda location, _: Fault.redirect(str(location)),
+    "drop": lambda *_: Fault.drop(),
+    "garbage": lambda text, _: Fault.garbage(str(text).encode()),
+    "lose": lambda *_: Fault.lose(),
+    "cut": lambda *_: Fault.cut(),
+    "trickle": lambda *_: Fault.trickle(),
+}

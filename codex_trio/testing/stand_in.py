@@ -15,7 +15,7 @@ Other processes reach it with ``environ`` and ``config``.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +27,7 @@ from codex_trio.groups import out_of_groups
 from codex_trio.httpd import Answer, HttpRequest, serve_http
 from codex_trio.settings import Settings
 from codex_trio.testing import browser, control
-from codex_trio.testing.faults import Faults
+from codex_trio.testing.faults import Faults, lose
 from codex_trio.testing.recording import Recorded
 from codex_trio.testing.routes import Hosts
 from codex_trio.testing.script import Script, User
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Mapping
 
-    from codex_trio.testing.tokens import Tokens
+    from codex_trio.testing.families import Ending, Exchange, Families
+    from codex_trio.testing.tokens import Account, Tokens
 
 CLIENT_ID: Final = str(attrs.fields(Settings).client_id.default)
 """What the issuer knows a server by, unless it is told otherwise."""
@@ -54,6 +55,10 @@ class StandIn(Script):
         denial: what a client is told when its user denies.
         device: how signing in with a device code goes.
         account: who signs in.
+        refresh_reply: what differs in the reply to a refresh, as RFC 7396 says it: a member of
+            None is left out.
+        usage: what differs in what is told of limits, in the same way.
+        requirements: what the workspace requires, in TOML; None for one that says nothing.
         faults: what goes wrong.
         requests: what arrived, in its order, but for ``/stand-in/…``.
     """
@@ -63,6 +68,7 @@ class StandIn(Script):
     requests: list[Recorded] = attrs.field(factory=list, init=False)
     _hosts: Hosts = attrs.field(init=False)
     _first_user: User = attrs.field(init=False)
+    _held: dict[str, trio.Event] = attrs.field(factory=dict, init=False)
     _arrived: trio.lowlevel.ParkingLot = attrs.field(
         factory=trio.lowlevel.ParkingLot, init=False
     )
@@ -75,7 +81,9 @@ class StandIn(Script):
         """Make settings of a server that signs in here; a free port is its callback's."""
         here: dict[str, Any] = {
             "issuer": self.url,
+            "refresh_url": f"{self.url}/oauth/token",
             "revoke_url": f"{self.url}/oauth/revoke",
+            "chatgpt_base_url": f"{self.url}/backend-api",
             "login_callback_ports": (0,),
         }
         return Settings(codex_home=Path(home), **{**here, **more})
@@ -113,9 +121,40 @@ class StandIn(Script):
         """
         self._hosts.devices.approve(user_code, self.account)
 
-    def issue_tokens(self, client_id: str = CLIENT_ID) -> Tokens:
+    def issue_tokens(
+        self, client_id: str = CLIENT_ID, account: Account | None = None
+    ) -> Tokens:
         """Give tokens of the account to a test that needs no sign-in to have them."""
-        return self._hosts.issuer.issue(self.account, client_id)
+        return self._families.issue(account or self.account, client_id)
+
+    def issue_access_token(self, account: Account | None = None) -> str:
+        """Give an access token alone, as hosts have it that own their users' tokens."""
+        return self._families.issue_access_token(account or self.account)
+
+    def expire_access_tokens(self) -> None:
+        """Refuse every access token that there is, whatever it says; refreshing still works."""
+        self._families.expire_access_tokens()
+
+    def end_refresh_tokens(self, ending: Ending) -> None:
+        """Refuse every refresh token that there is; access tokens still count.
+
+        Raises:
+            ValueError: there is no such ending.
+        """
+        self._families.end_refresh_tokens(ending)
+
+    def revoke_all(self) -> None:
+        """Refuse every token that there is."""
+        self._families.revoke_all()
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """Every refresh that the issuer was asked for, in its order, and what became of it."""
+        return self._families.exchanges
+
+    def live_refresh_tokens(self, account: Account | None = None) -> list[str]:
+        """List the refresh tokens of the account that would be taken now."""
+        return self._families.live_refresh_tokens((account or self.account).account_id)
 
     async def wait_request(self, path: str, number: int = 1) -> Recorded:
         """Return the first request to a path, or the one with this number, waiting for it."""
@@ -124,23 +163,49 @@ class StandIn(Script):
             await self._arrived.park()
         return found[number - 1]
 
+    def hold(self, path: str) -> None:
+        """Let requests to a path arrive, and wait; nothing is done, until ``release``."""
+        self._held.setdefault(path, trio.Event())
+
+    def release(self, path: str) -> None:
+        """Go on with the requests to a path that wait, and with later ones."""
+        if (held := self._held.pop(path, None)) is not None:
+            held.set()
+
     def reset(self) -> None:
         """Forget everything: what was told, asked, granted and still to go wrong."""
         for name, value in attrs.asdict(Script(user=self._first_user), recurse=False).items():
             setattr(self, name, value)
         self.requests.clear()
         self.faults.clear()
+        for path in list(self._held):
+            self.release(path)
         self._hosts = Hosts(self.url, self)
 
-    async def _answer(self, request: HttpRequest) -> Answer:
+    @property
+    def _families(self) -> Families:
+        return self._hosts.issuer.families
+
+    async def _serve(self, stream: trio.abc.Stream) -> None:
+        await serve_http(partial(self._answer, stream), stream)
+
+    async def _answer(self, stream: trio.abc.Stream, request: HttpRequest) -> Answer:
         recorded = Recorded.of(request)
         if recorded.path.startswith(control.PREFIX):
             return control.answer_control(self, recorded)
         self.requests.append(recorded)
         self._arrived.unpark_all()
+        if (held := self._held.get(recorded.path)) is not None:
+            await held.wait()
         fault = self.faults.take(recorded.path)
+        if fault.loss is None:
+            await trio.sleep(fault.wait)
+            return self._hosts.answer(recorded) if fault.answer is None else fault.answer
+        done = self._hosts.answer(recorded)
         await trio.sleep(fault.wait)
-        return self._hosts.answer(recorded) if fault.answer is None else fault.answer
+        with suppress(trio.BrokenResourceError):  # nobody waits for the rest of it
+            return await lose(done, fault.loss, stream)
+        return b""
 
 
 @asynccontextmanager
@@ -159,7 +224,6 @@ async def open_stand_in(
     )
     with out_of_groups(1):
         async with trio.open_nursery() as nursery:
-            serve = partial(serve_http, stand_in._answer)
-            await nursery.start(trio.serve_listeners, serve, [door])
+            await nursery.start(trio.serve_listeners, stand_in._serve, [door])
             yield stand_in
             nursery.cancel_scope.cancel(reason="the stand-in is not needed any more")

@@ -42,6 +42,7 @@ class Account:
         api_key: whether an API key is given in exchange for an ID token.
         token_lifetime: seconds for which access tokens and ID tokens count.
         refresh_lifetime: seconds for which refresh tokens do.
+        rotation: whether a refresh token counts once, and the next comes with the reply.
         backend_origin: where the account's workspace is served from.
         routing_override: how its requests are to be routed.
         more_claims: added to what every token says of the account, or in place of it.
@@ -59,6 +60,7 @@ class Account:
     api_key: bool = attrs.field(default=True, validator=_FLAG)
     token_lifetime: float = attrs.field(default=3600.0, validator=_SECONDS)
     refresh_lifetime: float = attrs.field(default=30 * 86400.0, validator=_SECONDS)
+    rotation: bool = attrs.field(default=True, validator=_FLAG)
     backend_origin: str = attrs.field(default="https://chatgpt.com", validator=_TEXT)
     routing_override: str = attrs.field(default="NO_CONSTRAINT", validator=_TEXT)
     more_claims: dict[str, Any] = attrs.field(factory=dict, validator=instance_of(dict))

@@ -22,6 +22,8 @@ CLIENT_ID = "app_test"
 REDIRECT_URI = "http://localhost:1455/auth/callback"
 VERIFIER = "v" * 43
 
+USAGE = "/backend-api/wham/usage"
+
 
 @pytest.fixture
 async def stand_in() -> AsyncGenerator[StandIn]:
@@ -81,6 +83,14 @@ def refresh_grant(refresh_token: str, /, **changed: Any) -> dict[str, Any]:
         "refresh_token": refresh_token,
         **changed,
     }
+
+
+async def refresh(web: httpx.AsyncClient, token: str, **changed: Any) -> httpx.Response:
+    return await web.post("/oauth/token", json=refresh_grant(token, **changed))
+
+
+async def get(web: httpx.AsyncClient, path: str, token: str) -> httpx.Response:
+    return await web.get(path, headers={"Authorization": f"Bearer {token}"})
 
 
 def refused(response: httpx.Response) -> tuple[int, str]:

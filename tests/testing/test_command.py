@@ -107,6 +107,24 @@ def test_a_test_in_any_style_has_it_as_a_child() -> None:
         stand_in.requests()
 
 
+def test_a_test_in_any_style_has_tokens_of_it() -> None:
+    with spawn_stand_in() as stand_in:
+        tokens = stand_in.issue_tokens()
+        other = stand_in.issue_tokens(account_id="an other")
+        assert "fake" in stand_in.issue_access_token(plan="pro")
+        assert stand_in.live_refresh_tokens() == [tokens.refresh_token]
+        assert stand_in.live_refresh_tokens("an other") == [other.refresh_token]
+        with pytest.raises(ValueError, match="none of expired"):
+            stand_in.end_refresh_tokens("lost")  # type: ignore[arg-type]  # that is the point
+        stand_in.expire_access_tokens()
+        stand_in.end_refresh_tokens("expired")
+        assert stand_in.live_refresh_tokens() == []
+        stand_in.revoke_all()
+        stand_in.hold("/a")
+        stand_in.release("/a")
+        assert stand_in.exchanges() == []
+
+
 KILLED = """
 import os, signal
 from codex_trio.testing import spawn_stand_in

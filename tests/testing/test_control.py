@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+import trio
 
+from codex_trio.account.claims import read_claims
 from codex_trio.httpd import HttpResponse
 from codex_trio.testing import Fault, StandIn
+from tests.testing.conftest import CLIENT_ID, USAGE, get, refresh, refused
 
 if TYPE_CHECKING:
     import httpx
 
-PATH = "/backend-api/wham/usage"
+PATH = USAGE
 
 
 async def test_what_was_asked_can_be_read_over_http(
@@ -35,6 +39,9 @@ async def test_a_script_can_be_told_over_http(
         "denial": {"description": None},
         "device": {"approve_after": 1},
         "account": {"plan": "pro"},
+        "usage": {"credits": None},
+        "refresh_reply": {"id_token": 1},
+        "requirements": "a = 1",
         "faults": [
             {"path": "/a", "status": 500, "body": {"x": 1}},
             {"path": "/a", "drop": True},
@@ -43,6 +50,11 @@ async def test_a_script_can_be_told_over_http(
             {"path": "/a", "delay": 2},
             {"path": "/a", "delay": 2, "status": 500},
             {"path": "/a"},
+            {"path": "/a", "redirect": "/b"},
+            {"path": "/a", "lose": True, "hang": True},
+            {"path": "/a", "cut": True, "delay": 2},
+            {"path": "/a", "trickle": True},
+            {"path": "/a", "drop": False},
         ],
     }
     assert (await web.post("/stand-in/script", json=words)).json() == {}
@@ -51,11 +63,15 @@ async def test_a_script_can_be_told_over_http(
     assert stand_in.device.approve_after == 1
     assert stand_in.account is account
     assert (account.plan, account.email) == ("pro", "ada@example.com")
-    faults = [stand_in.faults.take("/a") for _ in range(7)]
+    assert (stand_in.usage, stand_in.requirements) == ({"credits": None}, "a = 1")
+    assert stand_in.refresh_reply == {"id_token": 1}
+    faults = [stand_in.faults.take("/a") for _ in range(12)]
     assert isinstance(faults[0].answer, HttpResponse)
     assert faults[0].answer.body == b'{"x":1}'
     assert faults[1:5] == [Fault.drop(), Fault.garbage(b"?"), Fault.hang(), Fault.delay(2)]
     assert (faults[5].wait, faults[5].answer is None, faults[6]) == (2, False, Fault.none())
+    assert faults[7:9] == [Fault.redirect("/b"), Fault.lose(math.inf)]
+    assert faults[9:] == [Fault(2, loss="cut"), Fault.trickle(), Fault.none()]
 
 
 async def test_another_account_is_told_as_another(
@@ -84,6 +100,10 @@ async def test_another_account_is_told_as_another(
         {"faults": [{"path": "/a", "delay": -1}]},
         {"faults": [{"path": "/a", "status": 100}]},
         {"faults": [{"path": 1}]},
+        {"faults": [{"path": "/a", "lost": True}]},
+        {"faults": [{"path": "/a", "cut": True, "drop": True}]},
+        {"usage": None},
+        {"requirements": 1},
         {"faults": 1},
         {"device": {"refuse": 99}},
         {"url": "http://127.0.0.1:1"},
@@ -116,6 +136,74 @@ async def test_everything_can_be_forgotten(stand_in: StandIn, web: httpx.AsyncCl
     assert (stand_in.user, stand_in.account.plan, stand_in.requests) == ("approve", "plus", [])
     response = await web.get(PATH, headers={"Authorization": f"Bearer {token}"})
     assert response.json()["error"]["code"] == "token_invalidated"
+
+
+async def test_tokens_can_be_had_and_ended_over_http(
+    stand_in: StandIn, web: httpx.AsyncClient
+) -> None:
+    async def pull(string: str, words: Any = None) -> Any:
+        response = await web.post(f"/stand-in/{string}", json=words or {})
+        assert response.status_code == 200
+        return response.json()
+
+    tokens = await pull("issue-tokens", {"client_id": CLIENT_ID})
+    other = await pull("issue-tokens", {"account": {"account_id": "other"}})
+    alone = (await pull("issue-access-token", {"account": {"plan": "pro"}}))["access_token"]
+    assert read_claims(alone).plan == "pro"
+    await pull("expire-access-tokens")
+    for token in (tokens["access_token"], alone):
+        assert refused(await get(web, PATH, token)) == (401, "token_expired")
+    given = (await refresh(web, tokens["refresh_token"])).json()
+    for query, token in (("", given), ("?account_id=other", other)):
+        live = await web.get(f"/stand-in/live-refresh-tokens{query}")
+        assert live.json() == {"refresh_tokens": [token["refresh_token"]]}
+    await pull("end-refresh-tokens", {"ending": "expired"})
+    await refresh(web, given["refresh_token"])
+    assert (await web.get("/stand-in/exchanges")).json() == {
+        "exchanges": [
+            {"outcome": "rotated", "account_id": "fake-account"},
+            {"outcome": "expired", "account_id": "fake-account"},
+        ]
+    }
+    await pull("revoke-all")
+    revoked = await get(web, PATH, given["access_token"])
+    assert refused(revoked) == (401, "token_invalidated")
+
+
+async def test_requests_can_be_held_over_http(
+    stand_in: StandIn, web: httpx.AsyncClient
+) -> None:
+    async def ask() -> None:
+        assert (await web.get(PATH)).status_code == 401
+
+    await web.post("/stand-in/hold", json={"path": PATH})
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        await stand_in.wait_request(PATH)
+        await web.post("/stand-in/release", json={"path": PATH})
+
+
+@pytest.mark.parametrize(
+    ("string", "words"),
+    [
+        ("issue-tokens", {"account": {"plan": 1}}),
+        ("issue-tokens", {"account": {"nothing": 1}}),
+        ("issue-tokens", {"nothing": 1}),
+        ("issue-tokens", []),
+        ("issue-tokens", {"client_id": 1}),
+        ("issue-access-token", {"account": 1}),
+        ("issue-access-token", {"client_id": "x"}),
+        ("end-refresh-tokens", {"ending": "lost"}),
+        ("end-refresh-tokens", {}),
+        ("hold", {}),
+        ("release", {"path": 1}),
+    ],
+)
+async def test_a_string_is_pulled_rightly_or_not_at_all(
+    web: httpx.AsyncClient, string: str, words: Any
+) -> None:
+    response = await web.post(f"/stand-in/{string}", json=words)
+    assert (response.status_code, response.json().keys()) == (400, {"detail"})
 
 
 async def test_there_are_no_other_strings(web: httpx.AsyncClient) -> None:

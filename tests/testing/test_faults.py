@@ -12,13 +12,14 @@ import trio
 from codex_trio.httpd import HttpResponse
 from codex_trio.testing import Fault, open_stand_in
 from tests.conftest import PATIENCE
+from tests.testing.conftest import CLIENT_ID, USAGE, refresh_grant, refused
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from codex_trio.testing import StandIn
 
-PATH = "/backend-api/wham/usage"
+PATH = USAGE
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,61 @@ async def test_an_answer_may_come_later(
     assert trio.current_time() - begin == pytest.approx(3)
     assert (await web.get(PATH)).status_code == 418
     assert trio.current_time() - begin == pytest.approx(5)
+
+
+async def test_whoever_asks_may_be_sent_elsewhere(
+    stand_in: StandIn, web: httpx.AsyncClient
+) -> None:
+    stand_in.faults.add(PATH, Fault.redirect("/else"), Fault.redirect("/more", 302))
+    for status, place in ((307, "/else"), (302, "/more")):
+        response = await web.get(PATH)
+        assert (response.status_code, response.headers["location"]) == (status, place)
+
+
+# --- what is done, and not heard of ---
+
+
+@pytest.mark.parametrize("fault", [Fault.lose(), Fault.cut()])
+async def test_what_was_done_may_not_be_heard_of(
+    stand_in: StandIn, web: httpx.AsyncClient, fault: Fault
+) -> None:
+    grant = refresh_grant(stand_in.issue_tokens(CLIENT_ID).refresh_token)
+    stand_in.faults.add("/oauth/token", fault)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await web.post("/oauth/token", json=grant)
+    assert [one.outcome for one in stand_in.exchanges] == ["rotated"]
+    again = await web.post("/oauth/token", json=grant)
+    assert refused(again) == (401, "refresh_token_reused")
+
+
+async def test_what_was_done_may_be_held_back(
+    autojump_clock: MockClock, stand_in: StandIn, web: httpx.AsyncClient
+) -> None:
+    grant = refresh_grant(stand_in.issue_tokens(CLIENT_ID).refresh_token)
+    stand_in.faults.add("/oauth/token", Fault.lose(wait=3))
+    begin = trio.current_time()
+    with pytest.raises(httpx.RemoteProtocolError):
+        await web.post("/oauth/token", json=grant)
+    assert trio.current_time() - begin == pytest.approx(3)
+    assert [one.outcome for one in stand_in.exchanges] == ["rotated"]
+
+
+async def test_an_answer_may_have_no_end(
+    autojump_clock: MockClock, stand_in: StandIn, web: httpx.AsyncClient
+) -> None:
+    stand_in.faults.add(PATH, Fault.trickle())
+    body = b""
+    begin = trio.current_time()
+    async with web.stream("GET", PATH) as response:
+        assert response.status_code == 401
+        with trio.move_on_after(3.5):
+            async for chunk in response.aiter_raw():
+                body += chunk
+    assert trio.current_time() - begin == pytest.approx(3.5)
+    assert body.startswith(b'{"error":')
+    assert body.endswith(b"}   ")
+    await trio.sleep(5)  # in which the stand-in sees that nobody listens
+    assert (await web.get(PATH)).status_code == 401
 
 
 async def test_whoever_hangs_is_let_go_at_the_end() -> None:

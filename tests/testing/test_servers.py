@@ -43,3 +43,23 @@ async def test_the_genuine_server_signs_in_reads_and_signs_out(
         "refresh_token",
     ]
     assert (await stand_in.wait_request("/oauth/revoke")).json["token"].startswith("rt-fake-")
+
+
+async def test_the_genuine_server_does_as_its_workspace_requires(
+    stand_in: StandIn, home: Path
+) -> None:
+    stand_in.device.approve_after = 0
+    stand_in.account.plan = "business"
+    stand_in.requirements = 'allowed_approval_policies = ["never"]'
+    (home / "config.toml").write_text(stand_in.config, encoding="utf-8")
+    command = [str(bundled_codex_path())]
+    async with start(
+        home, command=command, environ=stand_in.environ, stderr=subprocess.DEVNULL
+    ) as process:
+        async with open_client(wire_of(process)) as client:
+            await client.initialize()
+            await client.call("account/login/start", {"type": "chatgptDeviceCode"})
+            await client.next_notification("account/updated")
+            answer = await client.call("configRequirements/read")
+    assert answer["requirements"]["allowedApprovalPolicies"] == ["never"]
+    await stand_in.wait_request("/backend-api/wham/config/bundle")

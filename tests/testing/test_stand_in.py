@@ -49,6 +49,30 @@ async def test_a_request_can_be_waited_for(stand_in: StandIn, web: httpx.AsyncCl
         await web.post("/a", content=b"5")
 
 
+@pytest.mark.parametrize("by_reset", [False, True])
+async def test_requests_can_be_held_until_they_are_released(
+    stand_in: StandIn, web: httpx.AsyncClient, by_reset: bool
+) -> None:
+    answered: list[int] = []
+
+    async def ask() -> None:
+        answered.append((await web.get(PATH)).status_code)
+
+    stand_in.hold(PATH)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        nursery.start_soon(ask)
+        await stand_in.wait_request(PATH, 2)
+        assert (await web.get("/else")).status_code == 404
+        assert answered == []
+        if by_reset:
+            stand_in.reset()
+        else:
+            stand_in.release(PATH)
+    await ask()
+    assert answered == [401, 401, 401]
+
+
 # --- the server ---
 
 
@@ -93,6 +117,8 @@ async def test_a_server_is_led_to_it(stand_in: StandIn, home: Path) -> None:  # 
     settings = stand_in.settings(home, originator="us", login_callback_ports=(1, 2))
     assert settings.codex_home == home
     assert settings.issuer == stand_in.url
+    assert settings.refresh_url == f"{stand_in.url}/oauth/token"
+    assert settings.chatgpt_base_url == f"{stand_in.url}/backend-api"
     assert settings.revoke_url == f"{stand_in.url}/oauth/revoke"
     assert (settings.originator, settings.login_callback_ports) == ("us", (1, 2))
     assert stand_in.settings(home).login_callback_ports == (0,)

@@ -10,18 +10,11 @@ import orjson
 import pytest
 
 from codex_trio.account.claims import read_claims
-from codex_trio.testing import Account, StandIn, Tokens, make_jwt
-from tests.testing.conftest import CLIENT_ID, code_grant, granted_code, refresh_grant, refused
+from codex_trio.testing import Account, StandIn, make_jwt
+from tests.testing.conftest import CLIENT_ID, code_grant, granted_code, refused
 
 if TYPE_CHECKING:
     import httpx
-
-ACCOUNTS = ["/backend-api/wham/accounts/check", "/api/codex/accounts/check"]
-USAGES = ["/backend-api/wham/usage", "/api/codex/usage"]
-
-
-async def get(web: httpx.AsyncClient, path: str, token: str) -> httpx.Response:
-    return await web.get(path, headers={"Authorization": f"Bearer {token}"})
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -165,126 +158,3 @@ async def test_an_api_key_is_not_given_for_anything_else(
 ) -> None:
     exchange = key_exchange(stand_in.issue_tokens().id_token, **changed)
     assert refused(await web.post("/oauth/token", data=exchange)) == refusal
-
-
-# --- refreshing ---
-
-
-async def refresh(web: httpx.AsyncClient, token: str, **changed: Any) -> httpx.Response:
-    return await web.post("/oauth/token", json=refresh_grant(token, **changed))
-
-
-@pytest.mark.parametrize("form", [False, True])
-async def test_a_refresh_gives_new_tokens_that_say_what_the_account_is_now(
-    stand_in: StandIn, web: httpx.AsyncClient, form: bool
-) -> None:
-    tokens = stand_in.issue_tokens(CLIENT_ID)
-    stand_in.account.plan = "pro"
-    grant = refresh_grant(tokens.refresh_token)
-    response = await web.post("/oauth/token", **{"data" if form else "json": grant})  # type: ignore[arg-type]  # one of two
-    given = response.json()
-    assert read_claims(given["id_token"]).plan == "pro"
-    assert given["refresh_token"] != tokens.refresh_token
-    assert (await refresh(web, given["refresh_token"])).status_code == 200
-
-
-async def test_a_refresh_token_that_is_used_twice_costs_the_whole_family(
-    stand_in: StandIn, web: httpx.AsyncClient
-) -> None:
-    tokens = stand_in.issue_tokens(CLIENT_ID)
-    given = (await refresh(web, tokens.refresh_token)).json()
-    assert (await get(web, ACCOUNTS[0], given["access_token"])).status_code == 200
-    assert refused(await refresh(web, tokens.refresh_token)) == (401, "refresh_token_reused")
-    again = await refresh(web, given["refresh_token"])
-    assert refused(again) == (401, "refresh_token_invalidated")
-    assert "error" in (await get(web, ACCOUNTS[0], given["access_token"])).json()
-
-
-async def test_a_refresh_token_expires(stand_in: StandIn, web: httpx.AsyncClient) -> None:
-    stand_in.account.refresh_lifetime = 0
-    tokens = stand_in.issue_tokens(CLIENT_ID)
-    expired = await refresh(web, tokens.refresh_token)
-    assert refused(expired) == (401, "refresh_token_expired")
-
-
-async def test_a_refresh_token_is_its_client_s(
-    stand_in: StandIn, web: httpx.AsyncClient
-) -> None:
-    token = stand_in.issue_tokens(CLIENT_ID).refresh_token
-    for response in (await refresh(web, "unknown"), await refresh(web, token, client_id="x")):
-        assert refused(response) == (401, "refresh_token_invalidated")
-
-
-async def test_another_account_leaves_the_first_one_s_tokens_alone(
-    stand_in: StandIn, web: httpx.AsyncClient
-) -> None:
-    tokens = stand_in.issue_tokens(CLIENT_ID)
-    stand_in.account = Account(email="other@example.com", account_id="other")
-    given = (await refresh(web, tokens.refresh_token)).json()
-    assert read_claims(given["id_token"]).account_id == "fake-account"
-
-
-# --- revoking ---
-
-
-@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-async def test_a_token_is_revoked_with_its_family(
-    stand_in: StandIn, web: httpx.AsyncClient, kind: str
-) -> None:
-    tokens: Tokens = stand_in.issue_tokens(CLIENT_ID)
-    words = {"token": getattr(tokens, kind), "token_type_hint": kind}
-    assert (await web.post("/oauth/revoke", json=words)).status_code == 200
-    revoked = await refresh(web, tokens.refresh_token)
-    assert refused(revoked) == (401, "refresh_token_invalidated")
-    assert (await get(web, ACCOUNTS[0], tokens.access_token)).status_code == 401
-
-
-async def test_what_is_unknown_is_revoked_already(web: httpx.AsyncClient) -> None:
-    assert (await web.post("/oauth/revoke", data={"token": "unknown"})).status_code == 200
-    assert refused(await web.post("/oauth/revoke")) == (400, "invalid_request")
-
-
-# --- the backend ---
-
-
-@pytest.mark.parametrize("path", ACCOUNTS)
-async def test_the_backend_says_where_an_account_is_served_from(
-    stand_in: StandIn, web: httpx.AsyncClient, path: str
-) -> None:
-    stand_in.account.workspace_name = "Ours"
-    token = stand_in.issue_tokens().access_token
-    assert (await get(web, path, token)).json()["accounts"] == [
-        {
-            "id": "fake-account",
-            "name": "Ours",
-            "plan_type": "plus",
-            "workspace_backend_origin": "https://chatgpt.com",
-            "account_routing_override": "NO_CONSTRAINT",
-        }
-    ]
-
-
-@pytest.mark.parametrize("path", USAGES)
-async def test_the_backend_says_what_was_used(
-    stand_in: StandIn, web: httpx.AsyncClient, path: str
-) -> None:
-    usage = (await get(web, path, stand_in.issue_tokens().access_token)).json()
-    assert usage["plan_type"] == "plus"
-    window = usage["rate_limit"]["primary_window"]
-    assert window["used_percent"] == 12
-    assert all(type(value) is int for value in window.values())
-
-
-async def test_the_backend_knows_its_tokens(stand_in: StandIn, web: httpx.AsyncClient) -> None:
-    assert refused(await web.get(USAGES[0])) == (401, "missing_token")
-    assert refused(await get(web, USAGES[0], make_jwt({}))) == (401, "token_invalidated")
-    stand_in.account.token_lifetime = 0
-    token = stand_in.issue_tokens().access_token
-    assert refused(await get(web, USAGES[0], token)) == (401, "token_expired")
-
-
-@pytest.mark.parametrize("path", ["/", "/v1/models", "/backend-api/plugins/featured"])
-async def test_what_nobody_serves_is_not_found(web: httpx.AsyncClient, path: str) -> None:
-    response = await web.get(path)
-    assert (response.status_code, response.json()) == (404, {"detail": "Not Found"})
-    assert (await web.get("/oauth/token")).status_code == 404
