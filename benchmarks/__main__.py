@@ -13,6 +13,7 @@ from benchmarks.ends import measure_ends
 from benchmarks.figures import GROUPS, Results
 from benchmarks.many import measure_many
 from benchmarks.plan import FULL, QUICK
+from benchmarks.refresh import PROCESSES, TASKS, measure_herd, measure_refreshes
 from benchmarks.report import as_json, as_text
 from benchmarks.session import SESSION_GROUPS, measure_session
 from benchmarks.startup import measure_cold, measure_warm
@@ -55,6 +56,12 @@ def measure(plan: Plan, groups: Collection[str]) -> Results:
         for number in range(1, plan.sessions + 1):
             _say(f"running servers, round {number} of {plan.sessions}")
             measure_session(results, plan.effort, groups)
+    if "refresh" in groups:
+        for number in range(1, plan.sessions + 1):
+            _say(f"refreshes, round {number} of {plan.sessions}")
+            measure_refreshes(results, plan.effort)
+        _say(f"{plan.herds} times {PROCESSES * TASKS} who want new tokens at once")
+        measure_herd(results, plan.herds)
     if not {"cancel", "cycles"}.isdisjoint(groups):
         for number in range(1, plan.sessions + 1):
             _say(f"sign-ins that are cancelled, round {number} of {plan.sessions}")

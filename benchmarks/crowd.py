@@ -21,8 +21,10 @@ from benchmarks.weight import Weight
 from codex_trio import Settings
 from codex_trio.account.auth import Auth
 from codex_trio.account.device_code import open_device_code_login
+from codex_trio.account.lock import PrivateLock
 from codex_trio.account.login import LoginDesk
 from codex_trio.account.oauth import Issuer
+from codex_trio.account.restrictions import Restrictions
 from codex_trio.account.storage import MemoryStore
 from codex_trio.testing import spawn_stand_in
 from codex_trio.upstream import open_upstream
@@ -41,7 +43,8 @@ async def main(url: str, logins: int) -> None:
     """Start them, weigh them, cancel them; prints the figures."""
     settings = Settings(codex_home=Path.cwd(), issuer=url, credentials_store="ephemeral")
     async with open_upstream(settings) as upstream, trio.open_nursery() as nursery:
-        crowd = _Crowd(nursery, Issuer(settings, upstream))
+        restrictions = Restrictions(settings)
+        crowd = _Crowd(nursery, Issuer(settings, upstream, restrictions), restrictions)
         await crowd.start(_WARM_UPS)
         await crowd.cancel()
         before = Weight.of(os.getpid())
@@ -71,6 +74,7 @@ class _Crowd:
 
     _nursery: trio.Nursery
     _issuer: Issuer
+    _restrictions: Restrictions
     _desks: list[LoginDesk] = attrs.field(factory=list, init=False)
     outcomes: int = attrs.field(default=0, init=False)
 
@@ -94,7 +98,8 @@ class _Crowd:
     async def _start_some(self, todo: Iterator[int]) -> None:
         flow = partial(open_device_code_login, self._issuer)
         for _ in todo:
-            desk = LoginDesk(self._nursery, Auth(MemoryStore()))
+            auth = Auth(MemoryStore(), self._restrictions, PrivateLock())
+            desk = LoginDesk(self._nursery, auth)
             await desk.start(desk.reserve(), flow, lambda _: None, self._count)
             self._desks.append(desk)
 

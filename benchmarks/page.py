@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.plot import write_plot
+from benchmarks.refresh import HANGING, PROCESSES, TASKS
 from benchmarks.report import HEADINGS, cells, machine, proportions
 
 if TYPE_CHECKING:
@@ -58,6 +59,17 @@ the range is from the smallest to the largest of them.
 - **API key login and logout**: sign in, with the answer and both notifications; sign out, with
   the answer and the notification. The key is written to a file, and the file is removed. Ours
   waits until the key is on the disk, the genuine server does not.
+- **One refresh**: `getAuthStatus` with `refreshToken`, one after the other, with an issuer on this
+  machine. Ours waits until the new tokens are on the disk, and notes before that it is about to use
+  the old one; the genuine server does neither.
+- **`account/read` while a refresh hangs**: one request after the other for {hanging}, in which the
+  issuer does not answer. A server that lets them wait for the refresh needs all of that time.
+- **400 who want new tokens at once**: {processes} processes with one home, and in each of them
+  {tasks} requests to renew the tokens, before the issuer, which takes a moment, has answered any of
+  them; {herds} times. Every exchange but the first is one too many: a refresh token counts once, and
+  the issuer ends the session in which one is shown again (RFC 9700, section 4.14.2). A process counts
+  as signed out that does not have the stored token then. If there are any, the home is signed in
+  again before the next time.
 - **Cancel**: a sign-in through a browser has begun and come to rest, and its client cancels it.
   Measured is from the request until the reply (“canceled”), until the notification that it is
   completed, and until a server could listen on its port again. “Port not free at the reply” is
@@ -78,7 +90,8 @@ the range is from the smallest to the largest of them.
 ## How it is measured
 
 Every round measures ours, then the genuine server; where sign-ins are cancelled, both are
-running, and take turns. There are {warm_starts} rounds of starts with files in memory,
+running, and take turns. Tokens that many want at once are renewed first by all of ours, then by
+all genuine servers. There are {warm_starts} rounds of starts with files in memory,
 {cold_starts} with files on disk, and {sessions} of everything else; many logins, and many cycles
 more, are measured once. Each server gets a new, empty home and no key in its environment. All
 but the starts is measured at least {settle} after the first answer, for the genuine server goes
@@ -122,6 +135,10 @@ def write_page(results: Results, plan: Plan) -> None:
         cancels=plan.sessions * plan.effort.cancels,
         endurance=plan.endurance,
         crowd=plan.crowd,
+        herds=plan.herds,
+        processes=PROCESSES,
+        tasks=TASKS,
+        hanging=f"{HANGING:g} s",
         machine=", ".join(machine()),
     )
     (_DOCS / "performance.md").write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -117,14 +117,11 @@ class Peer:
 
 
 @contextmanager
-def running(program: Program) -> Generator[Peer]:
-    """Start a program with a home of its own; leaving the block hangs up and waits."""
-    with tempfile.TemporaryDirectory(
-        prefix="codex-trio-benchmarks-", ignore_cleanup_errors=True
-    ) as directory:
-        # One level down: the genuine server does not accept the temporary directory itself.
-        home = Path(directory, "home")
-        home.mkdir()
+def running(program: Program, home: Path | None = None) -> Generator[Peer]:
+    """Start a program, without a home with one of its own; leaving hangs up and waits."""
+    with ExitStack() as stack:
+        if home is None:
+            home = stack.enter_context(_new_home())
         environ = {name: value for name, value in os.environ.items() if name not in _SECRETS}
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -144,6 +141,17 @@ def running(program: Program) -> Generator[Peer]:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.close()
                 _wait_for_end(process)
+
+
+@contextmanager
+def _new_home() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(
+        prefix="codex-trio-benchmarks-", ignore_cleanup_errors=True
+    ) as directory:
+        # One level down: the genuine server does not accept the temporary directory itself.
+        home = Path(directory, "home")
+        home.mkdir()
+        yield home
 
 
 def _wait_for_end(process: subprocess.Popen[bytes]) -> None:

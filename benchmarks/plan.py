@@ -18,6 +18,7 @@ class Effort:
     """How long requests are pipelined."""
     logins: int
     cancels: int
+    refreshes: int
 
 
 @attrs.frozen
@@ -32,6 +33,8 @@ class Plan:
     """Cycles of starting and cancelling a sign-in, one after the other."""
     crowd: int
     """Sign-ins that wait at once."""
+    herds: int
+    """Times at which many want new tokens at once."""
     effort: Effort
 
 
@@ -42,7 +45,10 @@ FULL: Final = Plan(
     sessions=5,
     endurance=10_000,
     crowd=10_000,
-    effort=Effort(settle=4.0, requests=3000, seconds=2.0, logins=200, cancels=200),
+    herds=100,
+    effort=Effort(
+        settle=4.0, requests=3000, seconds=2.0, logins=200, cancels=200, refreshes=100
+    ),
 )
 QUICK: Final = Plan(
     warm_starts=3,
@@ -51,5 +57,6 @@ QUICK: Final = Plan(
     sessions=2,
     endurance=500,
     crowd=300,
-    effort=Effort(settle=1.0, requests=300, seconds=0.3, logins=20, cancels=20),
+    herds=3,
+    effort=Effort(settle=1.0, requests=300, seconds=0.3, logins=20, cancels=20, refreshes=10),
 )

@@ -32,7 +32,7 @@ _ANY_PORT: Final = ("-c", "login_callback_ports=[0]")  # beside a Codex that is 
 
 
 async def run_demo(no_colour: bool) -> int:
-    """Start a server as a client would, sign in and out in every way, and print the wire.
+    """Start a server as a client would, do all that it can, and print the wire.
 
     A stand-in in this process takes the place of OpenAI; nobody else is asked.
 
@@ -56,6 +56,7 @@ async def _perform(show: _Show) -> None:
         show.title("A client starts the server and speaks to it over pipes.")
         with trio.fail_after(_PATIENCE):
             async with open_stand_in(user="ask") as stand_in, trio.open_nursery() as nursery:
+                await trio.Path(home, "config.toml").write_text(stand_in.config)
                 here = {"CODEX_HOME": home, "NO_PROXY": "127.0.0.1", **stand_in.environ}
                 process: trio.Process = await nursery.start(
                     partial(
@@ -86,13 +87,15 @@ class _Play:
 
     async def perform(self) -> None:
         self._show.title("Who are you?")
-        await self._client.initialize("codex_trio_demo")
+        await self._client.initialize("codex_trio_demo", experimental=True)
         await self._api_key()
         await self._browser()
         await self._denial()
         await self._cancel()
         await self._device_code()
+        await self._renew()
         await self._log_out()
+        await self._host_tokens()
 
     async def _api_key(self) -> None:
         self._show.title("Sign in with an API key. The answer comes first, then the news.")
@@ -144,6 +147,32 @@ class _Play:
         hint = revoked.fields["token_type_hint"]
         self._show.note(f"OpenAI's place was asked: {revoked.method} {revoked.path} ({hint})")
         await self._client.call("account/read", {})
+
+    async def _renew(self) -> None:
+        self._show.title("Three requests want a new token at the same time.")
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(self._client.call, "account/read", {"refreshToken": True})
+        count = len(self._stand_in.exchanges)
+        self._show.note(f"OpenAI's place was asked for new tokens: {count} time(s)")
+        self._show.title("How does the account really stand, and how much of it is used?")
+        await self._client.call("account/status/read")
+        await self._client.call("account/rateLimits/read")
+
+    async def _host_tokens(self) -> None:
+        self._show.title("Sign in with a token that the client owns.")
+        token = self._stand_in.issue_access_token()
+        answer = {"accessToken": token, "chatgptAccountId": self._stand_in.account.account_id}
+        await self._client.call("account/login/start", {"type": "chatgptAuthTokens", **answer})
+        await self._wait_signed_in()
+        self._show.title("The token is refused. The client is asked for another.")
+        self._stand_in.expire_access_tokens()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._client.call, "account/rateLimits/read")
+            question = await self._client.next_question()
+            answer["accessToken"] = self._stand_in.issue_access_token()
+            await self._client.answer(question, answer)
+        await self._client.call("account/logout")
 
     async def _wait_signed_in(self) -> None:
         await self._client.next_notification("account/login/completed")

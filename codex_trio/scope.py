@@ -107,7 +107,7 @@ def _build(
     )
     host_tokens = HostTokens(auth, router, restrictions, renewals)
     recoveries = Recoveries(auth, refresher, host_tokens)
-    backend = Backend(settings, upstream, refresher, recoveries, restrictions, standing)
+    backend = Backend(settings, upstream, refresher, recoveries, standing)
     signing = Signing(settings, auth, desk, issuer, restrictions, host_tokens)
     families = [
         Handshake(settings),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from codex_trio.account.credentials import Credentials
     from codex_trio.account.lock import Lock
+    from codex_trio.account.policy import Policy
     from codex_trio.account.restrictions import Restrictions
     from codex_trio.account.storage import Store
 
@@ -45,6 +46,8 @@ class Auth:
     _lock: Lock
     changed: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     """Called when somebody else is in force and nobody here has asked for that."""
+    followers: list[Callable[[], None]] = attrs.field(factory=list, init=False)
+    """Called when anything has changed, whoever has asked for it."""
     failure: str | None = attrs.field(default=None, init=False)
     """Why what is stored cannot be read, or what is in force cannot be stored."""
     _stored: Credentials | None = attrs.field(default=None, init=False)
@@ -57,10 +60,13 @@ class Auth:
     @property
     def current(self) -> Credentials | None:
         """Whoever is signed in and may be, None when nobody is: a snapshot."""
-        credentials = self._hosted or self._stored
-        if credentials is None or not self._restrictions.allow(credentials):
-            return None
-        return credentials
+        anybody = self.anybody
+        return None if anybody is None or not self._restrictions.allow(anybody) else anybody
+
+    @property
+    def anybody(self) -> Credentials | None:
+        """Whoever is signed in, also if they may not be."""
+        return self._hosted or self._stored
 
     @property
     def hosted(self) -> bool:
@@ -76,7 +82,8 @@ class Auth:
     @property
     def saved(self) -> bool:
         """Whether what is in force will be there when we come back."""
-        return self._hosted is None and self._stored is not None and not self.unsaved
+        lasting = self._store.kind != "ephemeral" and not self.unsaved
+        return lasting and self._hosted is None and self._stored is not None
 
     @property
     def unsaved(self) -> bool:
@@ -144,6 +151,7 @@ class Auth:
     def host(self, credentials: Credentials) -> None:
         """Take on tokens that the host owns: nothing is stored, and what is stays hidden."""
         self._hosted = credentials
+        self._tell_followers()
 
     def renew_hosted(self, former: Credentials, credentials: Credentials) -> bool:
         """Take on the host's new tokens; false if the former ones are not in force any more."""
@@ -153,7 +161,7 @@ class Auth:
         elif self._hosted != former:
             return False
         before = self.current
-        self._hosted = credentials
+        self.host(credentials)
         self._announce(before)
         return True
 
@@ -167,17 +175,17 @@ class Auth:
         Returns:
             Whether the renewed tokens are in force.
         """
-        before = self.current
         try:
-            renewed = await self._merge(former, credentials)
+            return await self._merge(former, credentials)
         except StoreError as error:
-            renewed = self._stored is not None and is_renewable(self._stored, former)
-            if renewed:
-                log.error("renewed tokens cannot be stored: %s", error)  # noqa: TRY400 - the text is all there is to know
-                self.failure = str(error)
-                self._stored, self._unsaved = credentials, self._unsaved or former
-        self._announce(before)
-        return renewed
+            if self._stored is None or not is_renewable(self._stored, former):
+                return False
+            log.error("renewed tokens cannot be stored: %s", error)  # noqa: TRY400 - the text is all there is to know
+            before, self.failure = self.current, str(error)
+            self._stored, self._unsaved = credentials, self._unsaved or former
+            self._tell_followers()
+            self._announce(before)
+            return True
 
     async def save_rest(self) -> None:
         """Store what could not be stored before, if there is anything.
@@ -191,18 +199,17 @@ class Auth:
     async def _merge(self, former: Credentials, credentials: Credentials) -> bool:
         async with self._change():
             stored = await self._store.load()
-            if stored is None or not is_renewable(stored, self._unsaved or former):
-                self._unsaved = None
-                self._take(stored)
-                return False
-            # All else that is stored may have been changed by others, and stays.
-            stored = attrs.evolve(
-                stored, tokens=credentials.tokens, last_refresh=credentials.last_refresh
-            )
-            await self._store.save(stored)
-            self._unsaved = None
+            ours = stored is not None and is_renewable(stored, self._unsaved or former)
+            if stored is not None and ours:
+                # All else that is stored may have been changed by others, and stays.
+                stored = attrs.evolve(
+                    stored, tokens=credentials.tokens, last_refresh=credentials.last_refresh
+                )
+                await self._store.save(stored)
+            before, self._unsaved = self.current, None
             self._take(stored)
-            return True
+            self._announce(before)
+            return ours
 
     @asynccontextmanager
     async def _change(self) -> AsyncGenerator[None]:
@@ -225,14 +232,20 @@ class Auth:
                 return  # we know better what is in force than the store
             self._unsaved = None
         self._stored, self.failure = stored, None
-        if stored is not None and not self._restrictions.allow(stored):
+        if self.hidden:
             log.warning("stored credentials are ignored: they may not be used here")
+        self._tell_followers()
 
     @property
     def hidden(self) -> bool:
-        """Whether something is stored that may not be used here."""
-        stored = self._stored
-        return stored is not None and not self._restrictions.allow(stored)
+        """Whether somebody is signed in who may not be."""
+        return self.anybody is not None and self.current is None
+
+    def restrict(self, policy: Policy) -> None:
+        """Do what the workspace of whoever is signed in wants."""
+        before = self.current
+        self._restrictions.policy = policy
+        self._announce(before)
 
     async def watch(self, interval: float) -> None:
         """Take on what others store, and store what could not be, every so many seconds."""
@@ -243,6 +256,10 @@ class Auth:
             if self._unsaved is not None and rarely:
                 with suppress(StoreError):
                     await self.save_rest()
+
+    def _tell_followers(self) -> None:
+        for follow in self.followers:
+            follow()
 
     def _announce(self, before: Credentials | None) -> None:
         if _identity(before) != _identity(self.current):
@@ -258,7 +275,13 @@ def is_same_account(one: Credentials | None, other: Credentials | None) -> bool:
     """Say whether two snapshots are of one account, be it with other tokens."""
     if one is None or other is None or one.mode != other.mode:
         return False
-    return _account_key(one) == _account_key(other)
+    if one.mode == "apikey" or one.tokens is None or other.tokens is None:
+        return one == other
+    users = one.tokens.claims.user_id, other.tokens.claims.user_id
+    known = None not in users  # it may become known by and by
+    return one.tokens.account_id == other.tokens.account_id and not (
+        known and users[0] != users[1]
+    )
 
 
 def _refresh_key(credentials: Credentials) -> tuple[str, str | None] | None:
@@ -268,16 +291,12 @@ def _refresh_key(credentials: Credentials) -> tuple[str, str | None] | None:
     return tokens.refresh_token, tokens.account_id
 
 
-def _account_key(credentials: Credentials) -> tuple[str | None, ...]:
-    tokens = credentials.tokens
-    if tokens is None or credentials.mode == "apikey":
-        return (credentials.api_key,)
-    return tokens.account_id, tokens.claims.user_id
-
-
 def _identity(credentials: Credentials | None) -> tuple[object, ...] | None:
     """Name what clients are told of somebody, and who it is."""
     if credentials is None:
         return None
-    plan = None if credentials.tokens is None else credentials.tokens.claims.plan
-    return credentials.mode, plan, *_account_key(credentials)
+    tokens = credentials.tokens
+    if tokens is None or credentials.mode == "apikey":
+        return credentials.mode, credentials.api_key
+    claims = tokens.claims
+    return credentials.mode, claims.plan, tokens.account_id, claims.user_id

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from codex_trio.account.credentials import Credentials
     from codex_trio.account.recovery import Recoveries
     from codex_trio.account.refresh import Refresher
-    from codex_trio.account.restrictions import Restrictions
     from codex_trio.account.standing import Standing
     from codex_trio.settings import Settings
     from codex_trio.upstream import Reply, Upstream
@@ -42,7 +41,6 @@ class Backend:
     _upstream: Upstream
     _refresher: Refresher
     _recoveries: Recoveries
-    _restrictions: Restrictions
     _standing: Standing
 
     def url(self, path: str) -> str:
@@ -53,7 +51,12 @@ class Backend:
         return f"{base}/api/codex/{path.removeprefix('wham/')}"
 
     async def get(
-        self, path: str, agent: Mapping[str, str], *, patience: float = PATIENCE
+        self,
+        path: str,
+        agent: Mapping[str, str],
+        *,
+        patience: float = PATIENCE,
+        recover: bool = True,
     ) -> Reply:
         """Ask for something; a 401 that comes back is one that nothing could be done about.
 
@@ -63,6 +66,7 @@ class Backend:
             path: what is asked, from ``wham/`` on.
             agent: the headers that say who we are.
             patience: seconds that each attempt may take.
+            recover: whether a 401 is worth another token.
 
         Raises:
             SignedOutError: there is no token to ask with.
@@ -77,8 +81,9 @@ class Backend:
             reply = await self._upstream.get(
                 self.url(path), headers=self._headers(credentials, agent), patience=patience
             )
-            self._standing.note(credentials, refused=reply.status == UNAUTHORIZED)
-            if reply.status != UNAUTHORIZED:
+            if reply.succeeded or reply.status == UNAUTHORIZED:  # all else says nothing of it
+                self._standing.note(credentials, refused=not reply.succeeded)
+            if reply.status != UNAUTHORIZED or not recover:
                 return reply
             if recovery is None:
                 recovery = self._recoveries.of(credentials, agent)
@@ -90,7 +95,6 @@ class Backend:
 
     def _headers(self, credentials: Credentials, agent: Mapping[str, str]) -> dict[str, str]:
         headers = {"user-agent": agent["user-agent"], "accept": "*/*"}
-        headers |= self._restrictions.headers
         if (tokens := credentials.tokens) is not None:
             headers["authorization"] = f"Bearer {tokens.access_token}"
             if tokens.account_id is not None and is_header_value(tokens.account_id):

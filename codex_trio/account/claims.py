@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 _AUTH: Final = "https://api.openai.com/auth"
 _PROFILE: Final = "https://api.openai.com/profile"
 _MOST_SECONDS: Final = 2**53  # what a float can still tell apart
-_PLANS: Final = {**{plan: plan for plan in get_args(PlanType)}, "hc": "enterprise"}
+_PLANS: Final = {
+    **{plan: plan for plan in get_args(PlanType)},
+    "hc": "enterprise",
+    "education": "edu",
+}
 
 
 class InvalidTokenError(ValueError):

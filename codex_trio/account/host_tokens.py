@@ -63,6 +63,23 @@ class HostTokens:
 
     async def _refresh(self, former: Credentials) -> None:
         try:
+            credentials = await self._fetch(former)
+        except RefreshError:
+            if not self._brought_since(former):
+                raise
+        else:
+            # No checkpoint from the answer to here, and whoever has signed out meanwhile stays
+            # so; whatever has been brought meanwhile is newer than the answer.
+            if not (
+                self._auth.renew_hosted(former, credentials) or self._brought_since(former)
+            ):
+                raise RefreshError(MISMATCH, "other")
+
+    def _brought_since(self, former: Credentials) -> bool:
+        return self._auth.hosted and self._auth.current != former
+
+    async def _fetch(self, former: Credentials) -> Credentials:
+        try:
             with trio.fail_after(PATIENCE):
                 answer = await self._ask(former)
         except trio.TooSlowError:
@@ -70,7 +87,7 @@ class HostTokens:
         except ClientGoneError:
             raise RefreshError("auth refresh request canceled: channel closed") from None
         except AnswerError as error:
-            # What the client says is not quoted: it may be told to others.
+            # What the client says is not quoted: it may be told to others, and logged.
             if isinstance(error.error, InvalidParamsError):
                 raise RefreshError("invalid auth refresh response") from None
             raise RefreshError(
@@ -78,18 +95,15 @@ class HostTokens:
             ) from None
         if not self._restrictions.allows_workspace(answer.chatgpt_account_id):
             raise RefreshError(
-                f'external auth refresh returned workspace "{answer.chatgpt_account_id}",'
-                f" expected {self._restrictions.describe_workspaces()}"
+                "external auth refresh returned another workspace than"
+                f" {self._restrictions.describe_workspaces()}"
             )
         try:
-            credentials = hosted_credentials(
+            return hosted_credentials(
                 answer.access_token, answer.chatgpt_account_id, answer.chatgpt_plan_type
             )
         except InvalidTokenError as error:
             raise RefreshError(str(error)) from None
-        # No checkpoint from the answer to here, and whoever has signed out meanwhile stays so.
-        if not self._auth.renew_hosted(former, credentials):
-            raise RefreshError(MISMATCH, "other")
 
     async def _ask(self, former: Credentials) -> words.ChatgptAuthTokensRefreshResponse:
         account_id = None if former.tokens is None else former.tokens.account_id
@@ -103,8 +117,36 @@ class HostTokens:
                 )
             except ClientGoneError:
                 self._supplier = None
-        others = [one for one in self._router.clients if one.initialized and one.experimental]
-        return await self._router.ask(others, methods.AUTH_TOKENS_REFRESH, params)
+        return await self._ask_any(params)
+
+    async def _ask_any(
+        self, params: words.ChatgptAuthTokensRefreshParams
+    ) -> words.ChatgptAuthTokensRefreshResponse:
+        """Ask all who know of such tokens; one that has none does not speak for the others."""
+        answers: list[words.ChatgptAuthTokensRefreshResponse] = []
+        errors: list[AnswerError] = []
+
+        async def ask(client: Client) -> None:
+            try:
+                answers.append(
+                    await self._router.ask([client], methods.AUTH_TOKENS_REFRESH, params)
+                )
+            except AnswerError as error:
+                errors.append(error)
+            except ClientGoneError:
+                pass
+            else:
+                nursery.cancel_scope.cancel(reason="somebody has answered")
+
+        async with trio.open_nursery() as nursery:
+            for client in self._router.clients:
+                if client.initialized and client.experimental:
+                    nursery.start_soon(ask, client)
+        if answers:
+            return answers[0]
+        if errors:
+            raise errors[0]
+        raise ClientGoneError("nobody is left to answer")
 
 
 def hosted_credentials(access_token: str, account_id: str, plan: str | None) -> Credentials:
@@ -118,9 +160,7 @@ def hosted_credentials(access_token: str, account_id: str, plan: str | None) -> 
     """
     claims = read_claims(access_token)
     if plan is not None:
-        name = plan.lower()
-        name = "edu" if name == "education" else name  # which the claims of tokens do not map
-        claims = attrs.evolve(claims, plan=plan_type(name))
+        claims = attrs.evolve(claims, plan=plan_type(plan.lower()))
     return Credentials(
         mode="chatgptAuthTokens",
         tokens=Tokens(

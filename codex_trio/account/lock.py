@@ -6,14 +6,14 @@ import errno
 import os
 import random
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 import trio
 
-from codex_trio.errors import StoreError, os_error_text
+from codex_trio.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -25,10 +25,15 @@ _MOST_NOTED: Final = 4096  # bytes
 
 @attrs.frozen
 class HeldLock:
-    """A lock that is held, and the note that its holders leave one another in its file."""
+    """A lock that is held, and the note that its holders leave one another in its file.
+
+    Args:
+        fd: the file; None when there is none.
+        obstacle: why nothing can be noted.
+    """
 
     _fd: int | None
-    _writable: bool
+    _obstacle: OSError | None = None
 
     def read(self) -> str:
         """Read what the last holder has noted; blocks.
@@ -48,12 +53,15 @@ class HeldLock:
         Raises:
             OSError: it cannot be written.
         """
+        if self._obstacle is not None:
+            raise OSError(self._obstacle.errno, self._obstacle.strerror)
         if self._fd is None:
             return
-        if not self._writable:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, text.encode(), 0)
+        content = text.encode()
+        # Cut when it has been written: if there is no room, what was noted before stays.
+        if os.pwrite(self._fd, content, 0) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.ftruncate(self._fd, len(content))
         os.fsync(self._fd)
 
 
@@ -63,7 +71,9 @@ class FileLock:
 
     The system gives it back when its holder ends, however that happens, so a lock is never
     stale. (flock(2), between all who open the file, in one process or in several.) Where there
-    is no directory for the file, there is nothing that could be shared either.
+    is no directory for the file, there is nothing that could be shared either. A file that
+    cannot be had, because of its owner or of the disk, keeps nobody from what it guards; but
+    nothing can be noted in it.
     """
 
     _path: Path
@@ -75,41 +85,32 @@ class FileLock:
         A call that is cancelled while it waits leaves nothing.
 
         Raises:
-            StoreError: others have held it for ``patience`` seconds, or there can be no such
-                file.
+            StoreError: others have held it for ``patience`` seconds.
         """
-        try:
-            fd, writable = _open(self._path)
-        except FileNotFoundError:
-            yield HeldLock(None, writable=False)
+        fd, obstacle = _open(self._path)
+        if fd is None:
+            yield HeldLock(None, obstacle)
             return
-        except OSError as error:
-            raise self._error(error) from None
         try:
-            await self._acquire(fd, patience)
-            yield HeldLock(fd, writable)
+            unlockable = await self._acquire(fd, patience)
+            yield HeldLock(fd, obstacle or unlockable)
         finally:
             os.close(fd)
 
-    async def _acquire(self, fd: int, patience: float) -> None:
+    async def _acquire(self, fd: int, patience: float) -> OSError | None:
+        """Wait for the lock; returns why there is none, on a file system that knows no locks."""
         deadline = trio.current_time() + patience
         wait = _FIRST_WAIT
         # Asked again and again, because a thread that waits for a lock cannot be cancelled.
-        while not self._try(fd):
-            if trio.current_time() >= deadline:
-                raise StoreError(f"others hold {self._path.name} for too long")
-            await trio.sleep(wait * random.uniform(0.5, 1.0))
-            wait = min(2 * wait, _LONGEST_WAIT)
-
-    def _try(self, fd: int) -> bool:
         try:
-            return _try_lock(fd)
-        except OSError as error:  # of a file system that knows no locks
-            raise self._error(error) from None
-
-    def _error(self, error: OSError) -> StoreError:
-        whose = f"{self._path.name}: " if self._path.exists() else ""
-        return StoreError(f"{whose}{os_error_text(error)}")
+            while not _try_lock(fd):
+                if trio.current_time() >= deadline:
+                    raise StoreError(f"others hold {self._path.name} for too long")
+                await trio.sleep(wait * random.uniform(0.5, 1.0))
+                wait = min(2 * wait, _LONGEST_WAIT)
+        except OSError as error:
+            return error
+        return None
 
 
 @attrs.define(eq=False)
@@ -146,16 +147,23 @@ def locks_beside(path: Path) -> tuple[Lock, Lock]:
     return FileLock(change), FileLock(renewal)
 
 
-def _open(path: Path) -> tuple[int, bool]:
+def _open(path: Path) -> tuple[int | None, OSError | None]:
     """Open the file, which anybody may read, so that other users can hold the lock, too.
 
     In the event loop: it is a file like the one that is asked for its time at every look.
+
+    Returns:
+        It, and why nothing can be written into it.
     """
-    flags = os.O_CREAT | getattr(os, "O_NONBLOCK", 0)  # a pipe in its place must not hang us
+    at_once = getattr(os, "O_NONBLOCK", 0)  # a pipe in its place must not hang us
     try:
-        return os.open(path, os.O_RDWR | flags, 0o644), True
-    except PermissionError:
-        return os.open(path, os.O_RDONLY), False
+        return os.open(path, os.O_RDWR | os.O_CREAT | at_once, 0o644), None
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        with suppress(OSError):
+            return os.open(path, os.O_RDONLY | at_once), error
+        return None, error
 
 
 if sys.platform == "win32":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from contextlib import suppress
 from functools import partial
@@ -15,13 +14,14 @@ from codex_trio.account.auth import is_same_account
 from codex_trio.account.flights import Flights
 from codex_trio.account.oauth import now
 from codex_trio.account.refresh_grant import Age, classify, question, renew
+from codex_trio.account.refresh_note import RefreshNote
 from codex_trio.errors import RefreshError, StoreError, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from codex_trio.account.auth import Auth
-    from codex_trio.account.credentials import Credentials
+    from codex_trio.account.credentials import Credentials, Tokens
     from codex_trio.account.lock import Held, Lock
     from codex_trio.account.oauth import Issuer
     from codex_trio.account.restrictions import Restrictions
@@ -37,7 +37,8 @@ _PAUSE: Final = 60.0  # seconds between two attempts that nobody has asked for
 _GRACE: Final = 2.0  # seconds that an exchange under way has when the server ends
 _LOOKS: Final = (0.05, 0.2, 0.5, 1.0)  # seconds; for who used a token before us to store his
 
-_GATEWAY_FAILED: Final = (502, 504)  # who says so does not know what the issuer has done
+_GATEWAY_FAILED: Final = (502, 504, 520, 524)  # who says so cannot know what the issuer did
+_CUT: Final = "the server has ended before the tokens were renewed"
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class Refresher:
     _flights: Flights = attrs.field(init=False)
     _alone: trio.Lock = attrs.field(factory=trio.Lock, init=False)
     _failed: tuple[Credentials, RefreshError] | None = attrs.field(default=None, init=False)
-    _tried: float | None = attrs.field(default=None, init=False)  # when, on Trio's clock
+    _tried: tuple[Credentials | None, float] | None = attrs.field(default=None, init=False)
+    """What was in force behind the last attempt, and when that was, on Trio's clock."""
 
     def __attrs_post_init__(self) -> None:
         self._flights = Flights(self._nursery)
@@ -90,14 +92,28 @@ class Refresher:
         """
         await self._auth.look()
         current = self._auth.current
-        if current is None or current.mode != "chatgpt" or not Age.of(current).stale:
+        if current is None or current.mode != "chatgpt":
             return current
-        if self._tried is None or trio.current_time() - self._tried >= _PAUSE:
+        age = Age.of(current)
+        if age.stale and not self._pauses(current, age):
             try:
-                await self.refresh(current, agent, needed=Age.of(current).expired)
+                await self.refresh(current, agent, needed=age.expired)
             except RefreshError as error:
-                log.warning("Failed to refresh token: %s", error)
+                log.warning("%s", error)
         return self._auth.current
+
+    def _pauses(self, current: Credentials, age: Age) -> bool:
+        """Say whether nothing is to be done yet, as little has changed since the last time.
+
+        Tokens that have just been renewed and look expired all the same say that a clock is
+        wrong; more of them would not put it right.
+        """
+        if self._tried is None:
+            return False
+        left_by_it, at = self._tried
+        if left_by_it != current or trio.current_time() - at >= _PAUSE:
+            return False
+        return not age.expired or self.failure(current) is None
 
     async def refresh(
         self, former: Credentials, agent: Mapping[str, str], *, needed: bool = False
@@ -139,7 +155,7 @@ class Refresher:
         except RefreshError as error:
             raise self._fail(former, error) from None
         finally:
-            self._tried = trio.current_time()
+            self._tried = (self._auth.current, trio.current_time())
 
     def _fail(self, former: Credentials, error: RefreshError) -> RefreshError:
         self._failed = (
@@ -158,32 +174,37 @@ class Refresher:
     ) -> None:
         if (refusal := self.refusal(former)) is not None:
             raise RefreshError(str(refusal), refusal.kind)
-        assert former.tokens is not None  # which is_same_account would not have let pass
-        if not former.tokens.refresh_token:
+        if former.tokens is None or not former.tokens.refresh_token:
             raise RefreshError("Failed to refresh token: there is no refresh token")
-        mark = hashlib.sha256(former.tokens.refresh_token.encode()).hexdigest()
-        await trio.to_thread.run_sync(partial(_note, held, mark, needed=needed))
-        await _outlive(_GRACE, partial(self._ask, former, agent, held))
+        with suppress(StoreError):
+            await self._auth.save_rest()
+        if self._auth.failure is not None and not needed:
+            raise RefreshError(
+                f"Failed to refresh token: the store cannot be used: {self._auth.failure}"
+            )
+        note = RefreshNote(held, former.tokens.refresh_token)
+        keep = self._auth.unsaved
+        await trio.to_thread.run_sync(partial(note.begin, keep=keep, needed=needed))
+        await _outlive(_GRACE, partial(self._ask, former, former.tokens, agent, note))
 
     async def _ask(
-        self, former: Credentials, agent: Mapping[str, str], held: Held
+        self, former: Credentials, tokens: Tokens, agent: Mapping[str, str], note: RefreshNote
     ) -> RefreshError | None:
         """Have the issuer renew tokens, and store what it gives; returns why it does not."""
-        assert former.tokens is not None  # as above
         try:
             reply = await self._upstream.post(
                 self._settings.refresh_url or f"{self._settings.issuer}/oauth/token",
-                json=question(self._settings.client_id, former.tokens),
+                json=question(self._settings.client_id, tokens),
                 headers={**agent, **self._restrictions.headers},
                 patience=PATIENCE,
                 follow=False,  # nobody else is to see the token
             )
             if not reply.succeeded:
-                return await self._explain(former, reply, held)
-            await self._take(former, renew(former, reply, now()), held, agent)
+                return await self._explain(former, reply, note)
+            await self._take(former, renew(former, reply, now()), note, agent)
         except UpstreamError as error:
             if error.unsent:
-                await _clear(held)
+                await note.end()
             return RefreshError(f"Failed to refresh token: {error}")
         except RefreshError as error:
             return error
@@ -193,20 +214,20 @@ class Refresher:
         self,
         former: Credentials,
         credentials: Credentials,
-        held: Held,
+        note: RefreshNote,
         agent: Mapping[str, str],
     ) -> None:
         with trio.CancelScope(shield=True):  # the former token is spent
             renewed = await self._auth.renew(former, credentials)
             if not self._auth.unsaved:  # or another process would find the spent one
-                await _clear(held)
-        if renewed:
-            self._standing.note(credentials, refused=False)
-        else:
+                await note.end(all_of_it=True)
+        if not renewed and not is_same_account(self._auth.current, former):
             await self._drop(credentials, agent)
+        elif renewed and credentials.bearer != former.bearer:
+            self._standing.note(credentials, refused=False)
 
     async def _drop(self, credentials: Credentials, agent: Mapping[str, str]) -> None:
-        """Revoke tokens that have come too late: nobody is signed in with them any more."""
+        """Revoke tokens that have come too late: somebody else is signed in, or nobody."""
         assert credentials.tokens is not None  # they have just been renewed
         try:
             await self._issuer.revoke(credentials.tokens, agent)
@@ -214,11 +235,11 @@ class Refresher:
             log.warning("tokens that came too late could not be revoked: %s", error)
 
     async def _explain(
-        self, former: Credentials, reply: Reply, held: Held
+        self, former: Credentials, reply: Reply, note: RefreshNote
     ) -> RefreshError | None:
         """Find out what a refusal comes to: nothing, if somebody else has renewed the tokens."""
         if reply.status not in _GATEWAY_FAILED:
-            await _clear(held)
+            await note.end()
         error = classify(reply)
         if error.kind == "reused" and await self._is_stored_soon(former):
             return None
@@ -234,41 +255,13 @@ class Refresher:
         return False
 
 
-def _note(held: Held, mark: str, *, needed: bool) -> None:
-    """Note that a token is about to be used, unless it may have been used before.
-
-    Raises:
-        RefreshError: it may have been, or nothing can be written where its successor would be
-            stored; and there is something to lose.
-    """
-    with suppress(OSError):
-        if held.read() == mark and not needed:
-            raise RefreshError(
-                "Failed to refresh token: it is not known whether an earlier attempt has"
-                " succeeded, and the present token is still good"
-            )
-    try:
-        held.note(mark)
-    except OSError as error:
-        if not needed:
-            raise RefreshError(
-                f"Failed to refresh token: new ones could not be stored: {error.strerror}"
-            ) from None
-
-
-async def _clear(held: Held) -> None:
-    """Take the note back: what has become of the token is known."""
-    with suppress(OSError):
-        await trio.to_thread.run_sync(held.note, "")
-
-
 async def _outlive(seconds: float, step: Callable[[], Awaitable[RefreshError | None]]) -> None:
     """Let a step go on for some seconds when it is cancelled from outside.
 
     Raises:
         RefreshError: the step has returned it. (In the nursery it would end in a group.)
     """
-    error = None
+    error: RefreshError | None = RefreshError(_CUT)
 
     async def end_late(scope: trio.CancelScope) -> None:
         try:

@@ -51,7 +51,9 @@ class Age:
     def of(cls, credentials: Credentials) -> Age:
         """Look at the access token of some credentials."""
         tokens = credentials.tokens
-        expires_at = None if tokens is None else read_expiry(tokens.access_token)
+        if tokens is None:
+            return cls(None, old=False)
+        expires_at = read_expiry(tokens.access_token)
         given = instant(credentials.last_refresh)
         old = expires_at is None and given is not None and time.time() - given > _OLD
         return cls(expires_at, old)
@@ -95,36 +97,31 @@ def classify(reply: Reply) -> RefreshError:
 def renew(credentials: Credentials, reply: Reply, now: str) -> Credentials:
     """Put the tokens of a reply in the place of the former ones.
 
-    What is missing, or is no text, leaves the former one in force; so does an identity token
-    that is none, and one of them that is somebody else's: the account stays whose it was.
-    Whatever the reply is, a refresh token in it is taken, because the former one may be spent.
+    What is missing, or is no text, leaves the former one in force, as does an identity token
+    that is none; the others are taken, because the former ones may be spent. Where one of them
+    says that it is somebody else's, none is taken: the account stays whose it was.
 
     Raises:
-        RefreshError: there is no token in it.
+        RefreshError: there is no token in it, or somebody else's.
     """
     assert credentials.tokens is not None  # whose they are renewed
-    tokens, answer = credentials.tokens, reply.json()
+    former, answer = credentials.tokens, reply.json()
     fields = answer if isinstance(answer, dict) else {}
     given: dict[str, Any] = {}
-    if refresh_token := _token(fields, "refresh_token"):
-        given["refresh_token"] = refresh_token
-    if access_token := _token(fields, "access_token"):
-        claims = _claims(access_token)  # none of one that is opaque, which it may be
-        if claims is None or _is_same_account(tokens.claims, claims):
-            given["access_token"] = access_token
-    if id_token := _token(fields, "id_token"):
-        claims = _claims(id_token)
-        if claims is not None and _is_same_account(tokens.claims, claims):
-            given |= {"id_token": id_token, "claims": claims}
+    for name in ("id_token", "access_token", "refresh_token"):
+        if not isinstance(token := fields.get(name), str) or not token:
+            continue
+        claims = _claims(token)  # none where it is opaque
+        if claims is not None and not _is_same_account(former.claims, claims):
+            raise RefreshError("Failed to refresh token: the reply is somebody else's")
+        if name != "id_token":
+            given[name] = token
+        elif claims is not None:
+            given |= {"id_token": token, "claims": claims}
     if not given:
         raise RefreshError("Failed to refresh token: there is no token in the reply")
-    tokens = attrs.evolve(tokens, **given)
+    tokens = attrs.evolve(former, **given)
     return attrs.evolve(credentials, tokens=tokens, last_refresh=now)
-
-
-def _token(fields: dict[str, Any], name: str) -> str:
-    token = fields.get(name)
-    return token if isinstance(token, str) else ""
 
 
 def _claims(token: str) -> Claims | None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from codex_trio.account.policy import Policy
+
 _RESIDENCY: Final = "x-openai-internal-codex-residency"
 
 if TYPE_CHECKING:
@@ -21,22 +23,19 @@ class Restrictions:
     """
 
     _settings: Settings
-    policy_method: LoginMethod | None = attrs.field(default=None, init=False)
-    """The one way in which the workspace lets its members sign in."""
-    policy_workspaces: tuple[str, ...] = attrs.field(default=(), init=False)
-    """The workspaces that it lets them use; any, when empty."""
-    residency: str | None = attrs.field(default=None, init=False)
-    """Where its data has to stay, as requests say it."""
+    policy: Policy = attrs.field(factory=Policy, init=False)
+    """What the workspace wants of its members."""
 
     @property
     def headers(self) -> dict[str, str]:
         """What requests say of where the account's data has to stay."""
-        return {} if self.residency is None else {_RESIDENCY: self.residency}
+        residency = self.policy.residency
+        return {} if residency is None else {_RESIDENCY: residency}
 
     @property
     def workspaces(self) -> tuple[str, ...]:
         """The workspaces that are named somewhere and allowed; any are, when empty."""
-        named = dict.fromkeys((*self._settings.forced_workspaces, *self.policy_workspaces))
+        named = (*self._settings.forced_workspaces, *self.policy.forced_workspaces)
         return tuple(filter(self.allows_workspace, named))
 
     def describe_workspaces(self) -> str:
@@ -46,12 +45,12 @@ class Restrictions:
 
     def forbids(self, method: LoginMethod) -> bool:
         """Say whether nobody may sign in this way."""
-        forced = {self._settings.forced_login_method, self.policy_method} - {None}
+        forced = {self._settings.forced_login_method, self.policy.forced_login_method} - {None}
         return bool(forced - {method})
 
     def allows_workspace(self, workspace: str | None) -> bool:
         """Say whether an account may be of this workspace, or of none that is known."""
-        lists = (self._settings.forced_workspaces, self.policy_workspaces)
+        lists = (self._settings.forced_workspaces, self.policy.forced_workspaces)
         return all(not allowed or workspace in allowed for allowed in lists)
 
     def allow(self, credentials: Credentials) -> bool:
