@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
 import trio
 
+from codex_trio.account.agents import own_agent
 from codex_trio.account.auth import Auth
 from codex_trio.account.backend import Backend
 from codex_trio.account.host_tokens import HostTokens
@@ -18,13 +20,16 @@ from codex_trio.account.login import LoginDesk
 from codex_trio.account.methods import AccountMethods
 from codex_trio.account.news import AccountNews
 from codex_trio.account.oauth import Issuer
+from codex_trio.account.policy_cache import PolicyCache
 from codex_trio.account.reading import ReadingMethods
 from codex_trio.account.recovery import Recoveries
 from codex_trio.account.refresh import Refresher
 from codex_trio.account.restrictions import Restrictions
+from codex_trio.account.routing import Routing
 from codex_trio.account.signing import Signing
 from codex_trio.account.standing import Standing
 from codex_trio.account.storage import open_store
+from codex_trio.account.workspace import WorkspacePolicy
 from codex_trio.groups import out_of_groups
 from codex_trio.handshake import Handshake
 from codex_trio.protocol import methods
@@ -33,11 +38,12 @@ from codex_trio.rpc.connection import Switchboard
 from codex_trio.rpc.router import Router
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
+    from codex_trio.account.credentials import Credentials
     from codex_trio.account.storage import Store
     from codex_trio.settings import Settings
-    from codex_trio.upstream import Upstream
+    from codex_trio.upstream import Reply, Upstream
 
 _TABLE: Final = {row.name: row for row in (*methods.CLIENT_REQUESTS, *methods.SERVED_BESIDE)}
 
@@ -55,6 +61,8 @@ class AccountScope:
     desk: LoginDesk
     auth: Auth
     backend: Backend
+    policy: WorkspacePolicy
+    routing: Routing
 
     async def end_logins(self) -> None:
         """End a sign-in that is under way, and let nobody sign in any more."""
@@ -65,17 +73,20 @@ class AccountScope:
 
 @asynccontextmanager
 async def open_scope(
-    settings: Settings, upstream: Upstream, store: Store | None = None
+    settings: Settings, upstream: Upstream, held_ports: set[int], store: Store | None = None
 ) -> AsyncGenerator[AccountScope]:
     """Run an account within the block; end what it serves before.
 
     Leaving the block ends a sign-in that is under way. A renewal of tokens of which the issuer
     has been asked has a few seconds to be stored, even if the block is cancelled.
+    ``held_ports`` are those on which the server's accounts wait for browsers.
     """
     with out_of_groups(2):
         async with trio.open_nursery() as renewals, trio.open_nursery() as logins:
-            scope = _build(settings, upstream, store or open_store(settings), renewals, logins)
-            renewals.start_soon(scope.auth.watch, settings.watch_interval)
+            store = store or open_store(settings)
+            scope = _build(settings, upstream, held_ports, store, renewals, logins)
+            for task in (scope.auth.watch, scope.policy.watch, scope.routing.watch):
+                renewals.start_soon(task)
             try:
                 yield scope
                 await scope.end_logins()
@@ -87,17 +98,18 @@ async def open_scope(
 def _build(
     settings: Settings,
     upstream: Upstream,
+    held_ports: set[int],
     store: Store,
     renewals: trio.Nursery,
     logins: trio.Nursery,
 ) -> AccountScope:
     router = Router()
-    restrictions, standing = Restrictions(settings), Standing()
+    restrictions, standing = Restrictions.of(settings), Standing()
     if store.kind in _SHARED:
         change, renewal = locks_beside(settings.codex_home / "auth.json")
     else:
         change, renewal = PrivateLock(), PrivateLock()
-    auth = Auth(store, restrictions, change)
+    auth = Auth(store, restrictions, change, settings.watch_interval)
     desk = LoginDesk(logins, auth)
     news = AccountNews(auth, router)
     auth.changed = news.changed
@@ -108,13 +120,37 @@ def _build(
     host_tokens = HostTokens(auth, router, restrictions, renewals)
     recoveries = Recoveries(auth, refresher, host_tokens)
     backend = Backend(settings, upstream, refresher, recoveries, standing)
-    signing = Signing(settings, auth, desk, issuer, restrictions, host_tokens)
+    ask = partial(_ask, auth, backend, own_agent(settings))
+    kept = settings.codex_home if store.kind in _SHARED else None
+    policy = WorkspacePolicy(partial(_find_member, restrictions, auth), ask, PolicyCache(kept))
+    policy.changed = lambda: auth.restrict(policy.current)
+    routing = Routing(lambda: auth.current, ask)
+    auth.followers += (policy.notice, routing.notice)
+    signing = Signing(settings, auth, desk, issuer, restrictions, host_tokens, held_ports)
     families = [
         Handshake(settings),
         AccountMethods(desk, signing, news),
-        ReadingMethods(settings, auth, refresher, standing),
+        ReadingMethods(settings, auth, refresher, standing, host_tokens, routing, policy),
         LimitsMethods(auth, backend),
         LegacyAccountMethods(signing, desk, news),
     ]
     board = Switchboard(_TABLE, handlers_of(families), settings.grace, router)
-    return AccountScope(board, desk, auth, backend)
+    return AccountScope(board, desk, auth, backend, policy, routing)
+
+
+def _find_member(restrictions: Restrictions, auth: Auth) -> Credentials | None:
+    """Find whose policy is to be asked for: nobody's whom the settings hide."""
+    anybody = auth.anybody
+    return anybody if anybody is not None and restrictions.own.allows(anybody) else None
+
+
+async def _ask(
+    auth: Auth, backend: Backend, agent: Mapping[str, str], path: str, patience: float
+) -> Reply:
+    """Ask something that no client has asked for.
+
+    Somebody whom the policy of the workspace hides still asks for that policy: it may change.
+    """
+    if auth.hidden and auth.anybody is not None:
+        return await backend.get_as(auth.anybody, path, agent, patience)
+    return await backend.get(path, agent, patience=patience)

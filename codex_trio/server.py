@@ -32,6 +32,7 @@ class Server:
     account: AccountScope
     """The account of every connection that is given no other."""
     _upstream: Upstream
+    _held_ports: set[int]
     _accounts: set[AccountScope] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -68,7 +69,7 @@ class Server:
             settings: how it behaves; its ``codex_home`` is where it is stored.
             store: where it is stored instead.
         """
-        async with open_scope(settings, self._upstream, store) as scope:
+        async with open_scope(settings, self._upstream, self._held_ports, store) as scope:
             scope.board.closing = self.hung_up
             self._accounts.add(scope)
             try:
@@ -106,11 +107,12 @@ async def open_server(
     """
     if settings is None:
         settings = load_settings()
+    held_ports: set[int] = set()
     async with (
         open_upstream(settings) as upstream,
-        open_scope(settings, upstream, store) as account,
+        open_scope(settings, upstream, held_ports, store) as account,
     ):
-        yield Server(settings, account, upstream)
+        yield Server(settings, account, upstream, held_ports)
 
 
 async def serve_stdio(settings: Settings | None = None) -> None:

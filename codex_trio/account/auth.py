@@ -44,6 +44,7 @@ class Auth:
     _store: Store
     _restrictions: Restrictions
     _lock: Lock
+    _watch_interval: float
     changed: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     """Called when somebody else is in force and nobody here has asked for that."""
     followers: list[Callable[[], None]] = attrs.field(factory=list, init=False)
@@ -137,16 +138,26 @@ class Auth:
             self._hosted = None
             self._take(credentials)
 
-    async def sign_out(self) -> None:
+    async def sign_out(self) -> Credentials | None:
         """Remove what is stored and forget it; a cancelled call has done both or neither.
+
+        Returns:
+            Who was in force right before, which may be somebody whom others have stored.
 
         Raises:
             StoreError: it could not be removed, and the identity stays.
         """
         async with self._change():
+            if not self.settled:
+                before = self.current
+                with suppress(StoreError):  # it is removed, whatever it is
+                    self._take(await self._store.load())
+                self._announce(before)
+            former = self.current
             await self._store.delete()
             self._hosted = None
             self._take(None)
+            return former
 
     def host(self, credentials: Credentials) -> None:
         """Take on tokens that the host owns: nothing is stored, and what is stays hidden."""
@@ -247,10 +258,10 @@ class Auth:
         self._restrictions.policy = policy
         self._announce(before)
 
-    async def watch(self, interval: float) -> None:
-        """Take on what others store, and store what could not be, every so many seconds."""
+    async def watch(self) -> None:
+        """Take on what others store, and store what could not be, until cancelled."""
         for tick in itertools.count():
-            await trio.sleep(interval)
+            await trio.sleep(self._watch_interval)
             rarely = tick % _RARELY == 0
             await self.look(again=rarely and self.failure is not None)
             if self._unsaved is not None and rarely:

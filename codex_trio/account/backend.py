@@ -78,9 +78,7 @@ class Backend:
         while True:
             if credentials is None or credentials.mode == "apikey":
                 raise SignedOutError
-            reply = await self._upstream.get(
-                self.url(path), headers=self._headers(credentials, agent), patience=patience
-            )
+            reply = await self.get_as(credentials, path, agent, patience)
             if reply.succeeded or reply.status == UNAUTHORIZED:  # all else says nothing of it
                 self._standing.note(credentials, refused=not reply.succeeded)
             if reply.status != UNAUTHORIZED or not recover:
@@ -92,6 +90,17 @@ class Backend:
             except RefreshError as error:
                 log.warning("%s was refused, and the token not renewed: %s", path, error)
                 return reply
+
+    async def get_as(
+        self, credentials: Credentials, path: str, agent: Mapping[str, str], patience: float
+    ) -> Reply:
+        """Ask for something in somebody's name, once, whatever the answer is.
+
+        Raises:
+            UpstreamError: the host cannot be asked.
+        """
+        headers = self._headers(credentials, agent)
+        return await self._upstream.get(self.url(path), headers=headers, patience=patience)
 
     def _headers(self, credentials: Credentials, agent: Mapping[str, str]) -> dict[str, str]:
         headers = {"user-agent": agent["user-agent"], "accept": "*/*"}

@@ -43,7 +43,7 @@ class Wishes:
 
 @asynccontextmanager
 async def open_browser_login(
-    issuer: Issuer, settings: Settings, wishes: Wishes, give_way: GiveWay
+    issuer: Issuer, settings: Settings, wishes: Wishes, held_ports: set[int], give_way: GiveWay
 ) -> AsyncGenerator[BrowserLogin]:
     """Listen for the callback within the block.
 
@@ -51,15 +51,22 @@ async def open_browser_login(
         PortsTakenError: there is no port to listen on.
     """
     listener = await open_callback_listener(
-        settings.login_callback_ports, give_way, cancel_other_login=settings.cancel_other_login
+        settings.login_callback_ports,
+        give_way,
+        cancel_other_login=settings.cancel_other_login,
+        held=held_ports,
     )
-    # Not aclose: that gives everybody else a turn first, and whoever has cancelled us waits.
-    with listener.socket:
-        login = BrowserLogin(issuer, wishes, listener)
-        try:
-            yield login
-        finally:
-            login.give_up(LoginError("Login was not completed"))
+    port: int = listener.socket.getsockname()[1]
+    try:
+        # Not aclose: that gives everybody else a turn first, and whoever has cancelled us waits.
+        with listener.socket:
+            login = BrowserLogin(issuer, wishes, listener)
+            try:
+                yield login
+            finally:
+                login.give_up(LoginError("Login was not completed"))
+    finally:
+        held_ports.discard(port)
 
 
 @attrs.define(eq=False)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PATIENCE: Final = 10.0
 """Seconds that the host has to bring new tokens (observed)."""
 
+_PAUSE: Final = 1.0  # seconds until a host that has brought none is asked for them again
+
 
 @attrs.define(eq=False)
 class HostTokens:
@@ -41,6 +43,10 @@ class HostTokens:
     _nursery: trio.Nursery
     _supplier: Client | None = attrs.field(default=None, init=False)
     _flights: Flights = attrs.field(init=False)
+    _failed: tuple[Credentials, RefreshError, float] | None = attrs.field(
+        default=None, init=False
+    )
+    """What was not replaced the last time, why, and when that was on Trio's clock."""
 
     def __attrs_post_init__(self) -> None:
         self._flights = Flights(self._nursery)
@@ -58,14 +64,29 @@ class HostTokens:
         Raises:
             RefreshError: it has not, in the words of 0.163.0; always for the moment.
         """
-        if self._auth.current == former:
-            await self._flights.join(former, partial(self._refresh, former))
+        if self._auth.current != former:
+            return
+        if (error := self.failure(former)) is not None and self._pausing:
+            raise RefreshError(str(error), error.kind)
+        await self._flights.join(former, partial(self._refresh, former))
+
+    def failure(self, credentials: Credentials) -> RefreshError | None:
+        """Say why the host has brought no others for these the last time, if it has not."""
+        if self._failed is not None and self._failed[0] == credentials:
+            return self._failed[1]
+        return None
+
+    @property
+    def _pausing(self) -> bool:
+        return self._failed is not None and trio.current_time() - self._failed[2] < _PAUSE
 
     async def _refresh(self, former: Credentials) -> None:
         try:
             credentials = await self._fetch(former)
-        except RefreshError:
+        except RefreshError as error:
             if not self._brought_since(former):
+                failure = RefreshError(str(error), error.kind)  # without where it came from
+                self._failed = former, failure, trio.current_time()
                 raise
         else:
             # No checkpoint from the answer to here, and whoever has signed out meanwhile stays

@@ -61,32 +61,55 @@ class PortsTakenError(CodexTrioError):
 
 
 async def open_callback_listener(
-    ports: Sequence[int], give_way: GiveWay, *, cancel_other_login: bool
+    ports: Sequence[int], give_way: GiveWay, *, cancel_other_login: bool, held: set[int]
 ) -> trio.SocketListener:
     """Listen on the first of some ports on 127.0.0.1 that is free or can be made so.
 
-    Whoever of ours has one gives way. Another Codex process is asked to, with the original's
-    ``GET /cancel``, if ``cancel_other_login`` says so. Whoever else has one keeps it, and is
-    not waited for. A cancelled call holds no port.
+    Whoever of the same account has one gives way. Another Codex process is asked to, with the
+    original's ``GET /cancel``, if ``cancel_other_login`` says so. Whoever else has one keeps
+    it, and is not waited for. A cancelled call holds no port.
+
+    Args:
+        ports: which to try; 0 is any that is free.
+        give_way: ends what listens on a port for the same account.
+        cancel_other_login: whether other processes are asked.
+        held: the ports of all accounts of this server, which are not asked; ours is added, and
+            to be taken out again when it is free.
 
     Raises:
         PortsTakenError: none of them could be had.
     """
     taken = []
     for port in ports:
-        try:
-            return await _listen(port)
-        except OSError as error:
-            failure = error
-        if failure.errno == errno.EADDRINUSE and await _make_free(
-            port, give_way, cancel_other_login=cancel_other_login
-        ):
+        if port in held:
+            await give_way(port)
+        failure = OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        if port not in held:
             try:
-                return await _listen(port)
-            except OSError as error:  # somebody was faster
+                return await _hold(port, held, cancel_other_login=cancel_other_login)
+            except OSError as error:
                 failure = error
         taken.append(await _describe(port, failure))
     raise PortsTakenError(taken)
+
+
+async def _hold(port: int, held: set[int], *, cancel_other_login: bool) -> trio.SocketListener:
+    """Listen on a port that no account of this server has, and let none try meanwhile."""
+    if port:
+        held.add(port)
+    try:
+        try:
+            listener = await _listen(port)
+        except OSError as error:
+            asked = error.errno == errno.EADDRINUSE and cancel_other_login
+            if not (asked and await _make_free(port)):
+                raise
+            listener = await _listen(port)
+    except BaseException:
+        held.discard(port)
+        raise
+    held.add(listener.socket.getsockname()[1])
+    return listener
 
 
 async def _listen(port: int) -> trio.SocketListener:
@@ -94,11 +117,9 @@ async def _listen(port: int) -> trio.SocketListener:
     return listener
 
 
-async def _make_free(port: int, give_way: GiveWay, *, cancel_other_login: bool) -> bool:
-    """Have whoever signs in on a port give up; true when it is free now."""
-    if await give_way(port):
-        return True
-    if not cancel_other_login or not await _ask_to_cancel(port):
+async def _make_free(port: int) -> bool:
+    """Have another process that signs in on a port give up; true when it is free now."""
+    if not await _ask_to_cancel(port):
         return False
     with trio.move_on_after(_LEAVE_PATIENCE):
         while not await _is_free(port):  # noqa: ASYNC110 - it says nothing when it leaves

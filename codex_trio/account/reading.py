@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from codex_trio.account.auth import Auth
     from codex_trio.account.credentials import Credentials
+    from codex_trio.account.host_tokens import HostTokens
     from codex_trio.account.refresh import Refresher
+    from codex_trio.account.routing import Routing
     from codex_trio.account.standing import Standing, Verdict
+    from codex_trio.account.workspace import WorkspacePolicy
     from codex_trio.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,9 @@ class ReadingMethods:
     _auth: Auth
     _refresher: Refresher
     _standing: Standing
+    _host_tokens: HostTokens
+    _routing: Routing
+    _policy: WorkspacePolicy
 
     @serves(methods.ACCOUNT_READ)
     def read(
@@ -75,6 +81,7 @@ class ReadingMethods:
             expires_at=None if current is None else _whole(Age.of(current).expires_at),
             hidden=self._auth.hidden,
             failure=self._failure(current),
+            policy=self._policy_status(),
         )
 
     async def _read_anew(self, call: Call[words.GetAccountParams]) -> words.GetAccountResponse:
@@ -109,8 +116,11 @@ class ReadingMethods:
 
     def _read(self) -> words.GetAccountResponse:
         needed = self._settings.requires_openai_auth
+        account = self._account() if needed else None
         return words.GetAccountResponse(
-            account=self._account() if needed else None, requires_openai_auth=needed
+            account=account,
+            requires_openai_auth=needed,
+            workspace_routing=None if account is None else self._routing.current,
         )
 
     def _account(self) -> words.Account | None:
@@ -138,10 +148,18 @@ class ReadingMethods:
             requires_openai_auth=needed,
         )
 
+    def _policy_status(self) -> words.WorkspacePolicyStatus:
+        status = self._policy.status
+        return words.WorkspacePolicyStatus(
+            source=status.source, told_at=_whole(status.told_at), failure=status.failure
+        )
+
     def _failure(self, current: Credentials | None) -> words.AccountFailure | None:
         if self._auth.failure is not None:
             return words.AccountFailure(message=self._auth.failure, permanent=False)
-        error = None if current is None else self._refresher.failure(current)
+        if current is None:
+            return None
+        error = self._refresher.failure(current) or self._host_tokens.failure(current)
         if error is None:
             return None
         return words.AccountFailure(message=str(error), permanent=error.permanent)

@@ -105,13 +105,13 @@ class Refresher:
     def _pauses(self, current: Credentials, age: Age) -> bool:
         """Say whether nothing is to be done yet, as little has changed since the last time.
 
-        Tokens that have just been renewed and look expired all the same say that a clock is
-        wrong; more of them would not put it right.
+        Tokens that have just been renewed, here or in another process, and look expired all the
+        same say that a clock is wrong; more of them would not put it right.
         """
         if self._tried is None:
             return False
         left_by_it, at = self._tried
-        if left_by_it != current or trio.current_time() - at >= _PAUSE:
+        if not is_same_account(left_by_it, current) or trio.current_time() - at >= _PAUSE:
             return False
         return not age.expired or self.failure(current) is None
 
@@ -248,10 +248,10 @@ class Refresher:
     async def _is_stored_soon(self, former: Credentials) -> bool:
         """Look whether somebody who knows no lock has renewed the tokens before us."""
         for wait in _LOOKS:
+            await trio.sleep(wait)
             await self._auth.look(again=True)
             if self._auth.current != former:
                 return True
-            await trio.sleep(wait)
         return False
 
 

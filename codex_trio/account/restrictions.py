@@ -8,11 +8,11 @@ import attrs
 
 from codex_trio.account.policy import Policy
 
-_RESIDENCY: Final = "x-openai-internal-codex-residency"
-
 if TYPE_CHECKING:
     from codex_trio.account.credentials import Credentials
     from codex_trio.settings import LoginMethod, Settings
+
+_RESIDENCY: Final = "x-openai-internal-codex-residency"
 
 
 @attrs.define(eq=False)
@@ -20,11 +20,24 @@ class Restrictions:
     """What ``forced_login_method`` and ``forced_chatgpt_workspace_id`` come to.
 
     Where both the settings and a policy say something, both count.
+
+    Args:
+        own: what the settings say.
+        policy: what the workspace wants of its members.
     """
 
-    _settings: Settings
+    own: Policy
     policy: Policy = attrs.field(factory=Policy, init=False)
-    """What the workspace wants of its members."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Restrictions:
+        """Make those of the settings, to which a policy may be added."""
+        return cls(
+            Policy(
+                forced_login_method=settings.forced_login_method,
+                forced_workspaces=settings.forced_workspaces,
+            )
+        )
 
     @property
     def headers(self) -> dict[str, str]:
@@ -34,8 +47,8 @@ class Restrictions:
 
     @property
     def workspaces(self) -> tuple[str, ...]:
-        """The workspaces that are named somewhere and allowed; any are, when empty."""
-        named = (*self._settings.forced_workspaces, *self.policy.forced_workspaces)
+        """The workspaces that are named and allowed, of which the issuer is told."""
+        named = (*self.own.forced_workspaces, *self.policy.forced_workspaces)
         return tuple(filter(self.allows_workspace, named))
 
     def describe_workspaces(self) -> str:
@@ -45,19 +58,12 @@ class Restrictions:
 
     def forbids(self, method: LoginMethod) -> bool:
         """Say whether nobody may sign in this way."""
-        forced = {self._settings.forced_login_method, self.policy.forced_login_method} - {None}
-        return bool(forced - {method})
+        return self.own.forbids(method) or self.policy.forbids(method)
 
     def allows_workspace(self, workspace: str | None) -> bool:
         """Say whether an account may be of this workspace, or of none that is known."""
-        lists = (self._settings.forced_workspaces, self.policy.forced_workspaces)
-        return all(not allowed or workspace in allowed for allowed in lists)
+        return self.own.allows_workspace(workspace) and self.policy.allows_workspace(workspace)
 
     def allow(self, credentials: Credentials) -> bool:
-        """Say whether these credentials may be used; an API key is of no workspace."""
-        if credentials.mode == "apikey":
-            return not self.forbids("api")
-        if self.forbids("chatgpt"):
-            return False
-        tokens = credentials.tokens
-        return tokens is None or self.allows_workspace(tokens.account_id)
+        """Say whether these credentials may be used."""
+        return self.own.allows(credentials) and self.policy.allows(credentials)

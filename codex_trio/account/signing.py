@@ -47,6 +47,7 @@ class Signing:
     _issuer: Issuer
     _restrictions: Restrictions
     _host_tokens: HostTokens
+    _held_ports: set[int]
 
     async def in_with_api_key(self, api_key: str) -> None:
         """Store an API key; a sign-in that is under way ends before.
@@ -110,7 +111,9 @@ class Signing:
             RpcError: it is not allowed, there is no port, or it was cut before it had begun.
         """
         wishes = Wishes(originator=call.client.originator, hosted_page=hosted_page)
-        flow = partial(open_browser_login, self._issuer, self._settings, wishes)
+        flow = partial(
+            open_browser_login, self._issuer, self._settings, wishes, self._held_ports
+        )
         try:
             await self._begin(call, flow, ready, tell)
         except PortsTakenError as error:
@@ -153,9 +156,8 @@ class Signing:
         """
         await self._auth.ready()
         await self._desk.clear()
-        former = self._auth.current
         try:
-            await self._auth.sign_out()
+            former = await self._auth.sign_out()
         except StoreError as error:
             raise RpcError.internal(f"logout failed: {error}") from None
         call.leave_lane()

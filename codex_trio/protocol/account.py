@@ -289,6 +289,19 @@ class AccountFailure:
 
 
 @frozen(kw_only=True)
+class WorkspacePolicyStatus:
+    """Where the policy of the workspace is known from, since when, and why not better.
+
+    ``none``: there is none; ``backend``: it was told; ``cache``: it was told before the server
+    started; ``unknown``: there may be one.
+    """
+
+    source: Literal["none", "backend", "cache", "unknown"]
+    told_at: int | None
+    failure: str | None
+
+
+@frozen(kw_only=True)
 class AccountStatusReadResponse:
     """How things really stand with the account; times are in seconds of Unix time.
 
@@ -304,6 +317,7 @@ class AccountStatusReadResponse:
         expires_at: when the access token ends.
         hidden: whether something is stored that may not be used here.
         failure: why they cannot be read, stored or renewed.
+        policy: how it is known what the workspace wants.
     """
 
     source: Literal["store", "host"] | None
@@ -316,6 +330,7 @@ class AccountStatusReadResponse:
     expires_at: int | None
     hidden: bool
     failure: AccountFailure | None
+    policy: WorkspacePolicyStatus
 
 
 # --- getAuthStatus: older than account/read, and in no schema ---

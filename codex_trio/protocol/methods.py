@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from codex_trio.protocol import account, handshake, legacy
+from codex_trio.protocol import account, handshake, legacy, limits
 from codex_trio.protocol.lanes import (
     ACCOUNT,
     ACCOUNT_SHARED,
@@ -70,12 +70,25 @@ LOGIN_COMPLETE: Final = ClientRequest(
     experimental=True,
     listed=False,
 )
+STATUS_READ: Final = ClientRequest(
+    "account/status/read",
+    type(None),
+    account.AccountStatusReadResponse,
+    experimental=True,
+    listed=False,
+)
 LOGOUT: Final = ClientRequest(
     "account/logout", type(None), account.LogoutAccountResponse, lane=ACCOUNT
 )
 ACCOUNT_READ: Final = ClientRequest(
     "account/read", account.GetAccountParams, account.GetAccountResponse, lane=ACCOUNT_SHARED
 )
+RATE_LIMITS_READ: Final = ClientRequest(
+    "account/rateLimits/read",
+    limits.GetAccountRateLimitsParams,
+    limits.GetAccountRateLimitsResponse,
+    optional=True,
+)  # in no lane: it waits for a host that may be slow
 GET_AUTH_STATUS: Final = ClientRequest(
     "getAuthStatus",
     account.GetAuthStatusParams,
@@ -91,6 +104,9 @@ AUTH_TOKENS_REFRESH: Final = ServerRequest(
 
 ACCOUNT_UPDATED: Final = ServerNotification(
     "account/updated", account.AccountUpdatedNotification
+)
+RATE_LIMITS_UPDATED: Final = ServerNotification(
+    "account/rateLimits/updated", limits.AccountRateLimitsUpdatedNotification
 )
 CONFIG_WARNING: Final = ServerNotification("configWarning", handshake.ConfigWarningNotification)
 LOGIN_COMPLETED: Final = ServerNotification(
@@ -243,7 +259,7 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("account/bedrock/checkGovCloudRequirements", lane=ACCOUNT, experimental=True),
     LOGIN_CANCEL,
     LOGOUT,
-    ClientRequest("account/rateLimits/read"),
+    RATE_LIMITS_READ,
     ClientRequest("account/rateLimitResetCredit/consume", lane=ACCOUNT),
     ClientRequest("account/usage/read"),
     ClientRequest("account/workspaceMessages/read"),
@@ -341,7 +357,7 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
     ServerNotification("mcpServer/event/stream/notification"),
     ACCOUNT_UPDATED,
     ServerNotification("account/gatewayOAuth/changed"),
-    ServerNotification("account/rateLimits/updated"),
+    RATE_LIMITS_UPDATED,
     ServerNotification("app/list/updated"),
     ServerNotification("remoteControl/status/changed"),
     ServerNotification("externalAgentConfig/import/progress"),
@@ -379,5 +395,9 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
     LOGIN_COMPLETED,
 )
 
-SERVED_BESIDE: Final[tuple[ClientRequest[Any, Any], ...]] = (LOGIN_COMPLETE, *legacy.REQUESTS)
+SERVED_BESIDE: Final[tuple[ClientRequest[Any, Any], ...]] = (
+    LOGIN_COMPLETE,
+    STATUS_READ,
+    *legacy.REQUESTS,
+)
 """What is answered beside the contract: requests of ours, and those of an older dialect."""

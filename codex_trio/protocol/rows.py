@@ -49,6 +49,7 @@ class ClientRequest(Generic[P, R]):
         name: the method on the wire.
         params: the type of its params; ``type(None)`` when it has none.
         result: the type of its result.
+        optional: its params may be left out; then their defaults count.
         lane: whom it waits for; nobody by default.
         experimental: answered only after ``capabilities.experimentalApi``.
         experimental_part: names the part of some params that needs that capability.
@@ -59,6 +60,7 @@ class ClientRequest(Generic[P, R]):
     name: str
     params: TypeForm[P] | None = None
     result: TypeForm[R] | None = None
+    optional: bool = False
     lane: Lane | None = None
     experimental: bool = False
     experimental_part: Callable[[P], str | None] | None = None

@@ -200,7 +200,8 @@ class Reader:
         if row is None:
             known = [name for name, row in self._board.table.items() if row.listed]
             raise InvalidParamsError(unknown_name(request.method, known))
-        params = None if row.params is None else codec.decode_params(row.params, request.params)
+        given = {} if request.params is None and row.optional else request.params
+        params = None if row.params is None else codec.decode_params(row.params, given)
         return Call(request.id, row, params, self._client)
 
     def _check(self, call: Call[Any]) -> None:

@@ -18,7 +18,7 @@ from codex_trio import testing
 from codex_trio.account.storage import Store
 from codex_trio.errors import StoreError
 from codex_trio.server import Server, open_server
-from codex_trio.testing import StandIn, WireClient, open_stand_in
+from codex_trio.testing import Recorded, StandIn, WireClient, open_stand_in
 from tests.conftest import PATIENCE
 from tests.schema import SchemaWatch
 
@@ -181,6 +181,11 @@ def find_free_port() -> int:
 def is_quiet(server: Server) -> bool:
     """Whether nothing is left of any login: no attempt, no task."""
     return not server.account.desk._attempts and not server.account.desk._nursery.child_tasks
+
+
+def of_issuer(stand_in: StandIn) -> list[Recorded]:
+    """What the issuer was asked; the backend is asked in the background, at any time."""
+    return [one for one in stand_in.requests if not one.path.startswith("/backend-api/")]
 
 
 def left_in(home: Path) -> list[str]:

@@ -15,7 +15,7 @@ from codex_trio.errors import RpcError
 from codex_trio.testing import Fault
 from codex_trio.urls import query_of
 from tests.account.browsing import FAILED, TOKEN, sign_in
-from tests.account.conftest import is_free, left_in, port_of
+from tests.account.conftest import is_free, left_in, of_issuer, port_of
 from tests.checked import open_memory_client
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def test_a_code_is_redeemed_and_an_api_key_asked_for_in_the_words_of_the_o
 ) -> None:
     story = await sign_in(client, stand_in)  # the stand-in has compared the proof of the code
     assert story.error is None
-    authorize, first, second = stand_in.requests
+    authorize, first, second = of_issuer(stand_in)
     asked = authorize.query
     tokens = stored(home)["tokens"]
     assert (first.method, first.path, second.method, second.path) == ("POST", TOKEN) * 2
@@ -113,7 +113,7 @@ async def test_another_client_id_is_used_everywhere(stand_in: StandIn, home: Pat
     async with open_memory_client(stand_in.settings(home, client_id="app_other")) as client:
         await client.initialize()
         assert (await sign_in(client, stand_in)).error is None
-    authorize, *exchanges = stand_in.requests
+    authorize, *exchanges = of_issuer(stand_in)
     ids = {authorize.query["client_id"], *(request.form["client_id"] for request in exchanges)}
     assert ids == {"app_other"}
 
@@ -199,10 +199,10 @@ async def test_a_workspace_has_to_be_one_of_those_that_are_allowed(
             assert "<code>workspace_restriction</code>" in story.page.text
             assert reason in story.page.text
             assert left_in(home) == []
-            assert len(stand_in.requests) == 2  # and no API key is asked for
+            assert len(of_issuer(stand_in)) == 2  # and no API key is asked for
         else:
             assert stored(home)["tokens"]["account_id"] == workspace
-    told = stand_in.requests[0].query.get("allowed_workspace_id")
+    told = of_issuer(stand_in)[0].query.get("allowed_workspace_id")
     assert told == (",".join(allowed) if allowed else None)
 
 

@@ -118,7 +118,7 @@ def test_claims_have_their_places() -> None:
         ("pro", "pro"),
         ("hc", "enterprise"),
         ("PRO", "unknown"),
-        ("education", "unknown"),
+        ("education", "edu"),
         ("", "unknown"),
     ],
 )

@@ -14,6 +14,7 @@ from codex_trio.account.oauth import DeviceCode, Grant
 from codex_trio.errors import RpcError
 from codex_trio.settings import CaBundle, Settings
 from codex_trio.testing import DeviceScript, Fault, StandIn
+from tests.account.conftest import of_issuer
 from tests.checked import connect, open_memory_client
 from tests.conftest import PATIENCE
 
@@ -98,7 +99,7 @@ async def test_what_is_asked(client: WireClient, stand_in: StandIn, settings: Se
     stand_in.faults.add(EXCHANGE, Fault.status(400, {"error": "no"}))
     await start(client)
     await outcome(client)
-    one, two, three = stand_in.requests
+    one, two, three = of_issuer(stand_in)
     assert [request.path for request in (one, two, three)] == [USERCODE, POLL, EXCHANGE]
     assert one.json == {"client_id": settings.client_id}
     assert two.json == {"device_auth_id": "device-s3cret", "user_code": "ABCD-EFGH"}
@@ -109,7 +110,7 @@ async def test_what_is_asked(client: WireClient, stand_in: StandIn, settings: Se
         ("redirect_uri", f"{stand_in.url}/deviceauth/callback"),
         ("code_verifier", "verif1er"),
     ]
-    for request in stand_in.requests:
+    for request in of_issuer(stand_in):
         assert request.method == "POST"
         assert {"user-agent", "originator", "authorization", "cookie"}.isdisjoint(
             request.headers
@@ -120,7 +121,7 @@ async def test_no_api_key_is_asked_for(client: WireClient, stand_in: StandIn) ->
     stand_in.device = DeviceScript(approve_after=0)
     await start(client)
     assert await outcome(client) is None
-    asked = [request for request in stand_in.requests if request.path == EXCHANGE]
+    asked = [request for request in of_issuer(stand_in) if request.path == EXCHANGE]
     assert [request.form["grant_type"] for request in asked] == ["authorization_code"]
 
 
@@ -138,7 +139,7 @@ async def test_the_client_id_and_the_issuer_are_the_settings(
     async with open_memory_client(stand_in.settings(home, client_id="app_mine")) as client:
         await client.initialize()
         await start(client)
-    assert stand_in.requests[0].json == {"client_id": "app_mine"}
+    assert of_issuer(stand_in)[0].json == {"client_id": "app_mine"}
 
 
 # --- what the issuer says of a code ---
@@ -256,7 +257,7 @@ async def test_certificates_may_be_wrong(home: Path, stand_in: StandIn, missing:
         assert code == -32603
         prefix = "failed to request device code: Failed to load CA certificates from"
         assert text.startswith(f"{prefix} {selected}: no certificates found in PEM file. ")
-    assert stand_in.requests == []
+    assert of_issuer(stand_in) == []
 
 
 async def test_another_way_can_be_forced(home: Path, stand_in: StandIn) -> None:
@@ -265,7 +266,7 @@ async def test_another_way_can_be_forced(home: Path, stand_in: StandIn) -> None:
         await client.initialize()
         text = "ChatGPT login is disabled. Use API key login instead."
         assert await refusal(client) == (-32600, text)
-    assert stand_in.requests == []
+    assert of_issuer(stand_in) == []
 
 
 async def test_a_start_that_fails_is_no_news_and_ends_nothing(
@@ -318,7 +319,7 @@ async def test_no_secret_is_logged(
     stand_in.approve_device(login["userCode"])
     assert await outcome(client) is None
     secrets = [login["userCode"]]
-    for request in stand_in.requests:
+    for request in of_issuer(stand_in):
         names = ("device_auth_id", "code", "code_verifier")
         secrets += [request.fields[name] for name in names if name in request.fields]
     assert len(secrets) == 4

@@ -11,7 +11,7 @@ import trio
 from codex_trio.errors import RpcError
 from codex_trio.protocol import legacy
 from codex_trio.testing import Fault, StandIn
-from tests.account.conftest import left_in
+from tests.account.conftest import left_in, of_issuer
 from tests.checked import connect, open_memory_client
 from tests.conftest import PATIENCE
 
@@ -117,7 +117,7 @@ async def test_signing_out_revokes_tokens(
     assert await client.call("logoutChatGpt") == {}
     await settle(client)
     assert heard(client)[-1:] == [("authStatusChange", {"authMethod": None})]
-    assert stand_in.requests[-1].path == "/oauth/revoke"
+    assert of_issuer(stand_in)[-1].path == "/oauth/revoke"
     assert left_in(home) == []
 
 

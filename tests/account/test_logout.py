@@ -20,7 +20,7 @@ from codex_trio.rpc.client import Client
 from codex_trio.server import Server, open_server
 from codex_trio.settings import CaBundle, Settings, load_settings
 from codex_trio.testing import Fault, StandIn, Tokens, WireClient
-from tests.account.conftest import left_in
+from tests.account.conftest import left_in, of_issuer
 from tests.cancellation import cancel_at_step
 from tests.checked import connect, open_memory_client
 from tests.conftest import PATIENCE
@@ -103,7 +103,7 @@ async def test_the_refresh_token_is_revoked_before_the_answer(
         with trio.fail_after(PATIENCE):
             await sign_out(client)
             assert await updated(client) == NOBODY
-    (request,) = stand_in.requests
+    (request,) = of_issuer(stand_in)
     assert (request.method, request.path) == ("POST", REVOKE)
     assert request.json == {
         "token": tokens.refresh_token,
@@ -124,7 +124,7 @@ async def test_without_a_refresh_token_it_is_the_access_token(
     async with open_memory_client(stand_in.settings(home)) as client:
         await client.initialize()
         await sign_out(client)
-    (request,) = stand_in.requests
+    (request,) = of_issuer(stand_in)
     assert request.json == {"token": tokens.access_token, "token_type_hint": "access_token"}
 
 
@@ -148,7 +148,7 @@ async def test_without_a_place_of_its_own_it_is_the_issuer_s(
     async with open_memory_client(stand_in.settings(home, revoke_url=None)) as client:
         await client.initialize()
         await sign_out(client)
-    assert [request.path for request in stand_in.requests] == [REVOKE]
+    assert [request.path for request in of_issuer(stand_in)] == [REVOKE]
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ async def test_the_environment_may_name_another_place(
     async with open_memory_client(load_settings(environ=environ)) as client:
         await client.initialize()
         await sign_out(client)
-    assert [request.path for request in stand_in.requests] == [asked]
-    assert stand_in.requests[0].query == ({"a": "b"} if "REVOKE" in variable else {})
+    assert [request.path for request in of_issuer(stand_in)] == [asked]
+    assert of_issuer(stand_in)[0].query == ({"a": "b"} if "REVOKE" in variable else {})
 
 
 async def test_an_api_key_is_not_revoked(client: WireClient, stand_in: StandIn) -> None:
@@ -180,7 +180,7 @@ async def test_an_api_key_is_not_revoked(client: WireClient, stand_in: StandIn) 
     await sign_out(client)
     assert await updated(client) == NOBODY
     await sign_out(client)
-    assert stand_in.requests == []
+    assert of_issuer(stand_in) == []
 
 
 @pytest.mark.parametrize("name", ["Клиент", "éditeur"])
@@ -188,7 +188,7 @@ async def test_a_client_may_have_any_name(server: Server, stand_in: StandIn, nam
     async with connect(server) as client:
         await client.initialize(name)
         await sign_out(client)
-    (request,) = stand_in.requests
+    (request,) = of_issuer(stand_in)
     assert request.headers["originator"].encode("latin-1").decode() == name
 
 
@@ -272,7 +272,7 @@ async def test_nobody_else_waits(
         await sign_out(other)
         assert trio.current_time() == begin
         jump(clock)
-    assert len(stand_in.requests) == 1
+    assert len(of_issuer(stand_in)) == 1
 
 
 async def test_who_signs_in_meanwhile_stays_signed_in(
@@ -334,7 +334,7 @@ async def test_what_cannot_be_removed_stays_and_is_not_revoked(
     assert (caught.value.code, caught.value.message) == (-32603, text)
     assert (await client.call("account/read", {}))["account"]["type"] == "chatgpt"
     assert not client._notifications._messages
-    assert stand_in.requests == []
+    assert of_issuer(stand_in) == []
 
 
 async def test_a_sign_in_that_is_under_way_ends_first(

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from codex_trio.testing import Fault, make_jwt
 from codex_trio.urls import query_of
 from tests.account.browsing import FAILED, TOKEN, begin, outcome_of, sign_in
-from tests.account.conftest import completed, find_free_port, left_in, start
+from tests.account.conftest import completed, find_free_port, left_in, of_issuer, start
 from tests.checked import open_memory_client
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ async def test_what_the_issuer_refuses_is_told_with_its_reason(
     assert story.page.status == 200
     assert "<code>token_exchange_failed</code>" in story.page.text
     assert html.escape(reason) in story.page.text
-    assert [request.path for request in stand_in.requests] == ["/oauth/authorize", TOKEN]
+    assert [request.path for request in of_issuer(stand_in)] == ["/oauth/authorize", TOKEN]
     assert left_in(home) == []
     assert (await client.call("account/read", {}))["account"] is None
     assert (await sign_in(client, stand_in)).error is None  # it can be tried again

@@ -92,4 +92,4 @@ def test_starting_and_closing_all_the_time_leaves_nothing(
             codex.login_api_key(f"sk-{number}")
     with Codex(config=configure()) as codex:
         assert codex.account().account is not None
-    assert [path.name for path in home.iterdir()] == ["auth.json"]
+    assert sorted(path.name for path in home.iterdir()) == ["auth.json", "auth.json.lock"]
