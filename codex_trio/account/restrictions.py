@@ -49,7 +49,7 @@ class Restrictions:
     def workspaces(self) -> tuple[str, ...]:
         """The workspaces that are named and allowed, of which the issuer is told."""
         named = (*self.own.forced_workspaces, *self.policy.forced_workspaces)
-        return tuple(filter(self.allows_workspace, named))
+        return tuple(filter(self.allows_workspace, dict.fromkeys(named)))
 
     def describe_workspaces(self) -> str:
         """Name the workspaces that are allowed, as errors of 0.163.0 do."""
