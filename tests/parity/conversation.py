@@ -10,12 +10,13 @@ import trio
 
 from codex_trio.errors import MessageError
 from codex_trio.protocol import codec
-from tests.parity.world import Act, Cancel, HangUp, Hear, Step, World
+from tests.parity.steps import Act, Answer, Await, Cancel, HangUp, Hear, Send, Step
 
 if TYPE_CHECKING:
     from codex_trio.testing import Watcher
     from codex_trio.transport.lines import LineWire
     from tests.parity.names import Names
+    from tests.parity.world import World
 
 Json: TypeAlias = Any
 
@@ -37,6 +38,7 @@ class Conversation:
     watch: Watcher | None
     transcript: list[Json] = attrs.field(factory=list, init=False)
     _news: list[str] = attrs.field(factory=list, init=False)  # that nobody has waited for
+    _answered: set[str] = attrs.field(factory=set, init=False)  # ids
     _markers: int = attrs.field(default=0, init=False)
 
     async def take(self, step: Step) -> None:
@@ -52,6 +54,14 @@ class Conversation:
                 await self._hang_up()
             case Act():
                 self._note({"act": step.name, "comes to": await step.do(self.world)})
+            case Send(patient=True):
+                await self._say(_line(step.make(self.world)))
+            case Send():
+                await self._say_alone(_line(step.make(self.world)))
+            case Answer():
+                await self._answer(step)
+            case Await():
+                await self._await(step)
             case Cancel():
                 await self._say(self._cancelling(step))
             case _:
@@ -71,6 +81,32 @@ class Conversation:
         if not missing:
             return
         with trio.move_on_after(SILENCE):  # noqa: ASYNC912 - something is missing
+            while missing:
+                self._strike_off(missing, await self._receive())
+        if missing:
+            self._note({"unanswered": sorted(missing)})
+        else:
+            await self._send(self._marker())
+            await self._receive_marker(missing)
+
+    async def _say_alone(self, line: bytes) -> None:
+        self._note({"-->": line.decode(errors="replace")})
+        self._answered -= _ids(line)
+        await self._send(line)
+
+    async def _answer(self, step: Answer) -> None:
+        """Answer what was asked last; a server that has not asked is told nothing."""
+        if not self.world.questions:
+            self._note("nothing is asked")
+            return
+        question = self.world.questions.pop()
+        answer = {"id": question["id"], **step.make(self.world)}
+        await self._say_alone(_line(answer))
+
+    async def _await(self, step: Await) -> None:
+        """Hear a request out, and what is said because of it."""
+        missing = {json.dumps(step.message_id)} - self._answered
+        with trio.move_on_after(step.patience):  # noqa: ASYNC912 - it may be there already
             while missing:
                 self._strike_off(missing, await self._receive())
         if missing:
@@ -132,7 +168,11 @@ class Conversation:
             self._note({"<--": message})
         if "method" in message:
             self._news.append(message["method"])
-        elif "loginId" in (result := message.get("result") or {}):
+            if "id" in message:
+                self.world.questions.append(message)
+            return message
+        self._answered.add(json.dumps(message["id"]))
+        if "loginId" in (result := message.get("result") or {}):
             self.world.logins.append(result)
         return message
 

@@ -33,20 +33,40 @@ def settle(transcript: Transcript) -> Transcript:
 
     That is the end of a login which another request displaces. We tell it before the answer to
     an API key and to signing out, and behind the answer that shows another login.
+
+    Who is signed in at its start it tells when it has found out where that one's requests go,
+    if somebody listens by then. We do not tell it: nothing has changed.
     """
     settled: Transcript = []
+    changed = False
     for entry in transcript:
+        changed = changed or _changes_account(entry)
+        if says(entry, "account/updated") and not changed:
+            continue
         at = len(settled)
         if _is_displaced(entry):
             while at and heard(settled[at - 1]):
                 at -= 1
             if not (at and is_sent(settled[at - 1], "apiKey", "account/logout")):
-                at = len(settled)
+                at = len(settled) - _is_late(settled)
         elif "authUrl" in str(entry) or "userCode" in str(entry):
             while at and _is_displaced(settled[at - 1]):
                 at -= 1
         settled.insert(at, entry)
     return settled
+
+
+def _is_late(settled: Transcript) -> bool:
+    """Whether the next line is sent already behind a cancelled login."""
+    *_, before, line = [None, None, *settled]
+    cancelled = (heard(before).get("result") or {}).get("status") == "canceled"
+    return cancelled and isinstance(line, dict) and "-->" in line
+
+
+def _changes_account(entry: Json) -> bool:
+    """Whether it is the answer to somebody who signs in, or out."""
+    result = heard(entry).get("result")
+    return isinstance(result, dict) and (result == {} or "type" in result)
 
 
 def _is_displaced(entry: Json) -> bool:
@@ -214,7 +234,11 @@ def an_id_token_that_is_none_is_said_to_be_none(
             "invalid type of claim https://api.openai.com/auth"
         ),
     }
-    if scenario.name not in {"browser: tokens that are none", "device: the exchange fails"}:
+    if scenario.name not in {
+        "browser: tokens that are none",
+        "device: the exchange fails",
+        "host: no tokens",
+    }:
         return transcript
     for pattern, text in reasons.items():
         transcript = replaced(transcript, pattern, text)
@@ -266,7 +290,7 @@ def a_lost_connection_says_nothing_of_the_code(
 def experimental_clients_are_told_until_when_a_code_is_good(
     scenario: Scenario, transcript: Transcript
 ) -> Transcript:
-    if scenario.name != "device: for an experimental client":
+    if "experimentalApi" not in str(scenario.steps[:1]):
         return transcript
     for entry in transcript:
         result = heard(entry).get("result") or {}

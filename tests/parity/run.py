@@ -15,7 +15,7 @@ from codex_cli_bin import bundled_codex_path  # type: ignore[import-untyped]  # 
 from codex_trio.testing import StandIn, open_stand_in
 from tests.parity.conversation import Conversation, HungUpError
 from tests.parity.names import Names
-from tests.parity.world import POLL, Step, World
+from tests.parity.world import POLL, World
 from tests.processes import INITIALIZE, start, wire_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codex_trio.testing import Recorded, Watcher
+    from tests.parity.steps import Step
 
 Json: TypeAlias = Any
 
@@ -30,8 +31,17 @@ GENUINE = (str(bundled_codex_path()),)
 
 OPEN: Step = INITIALIZE
 
-OF_A_LOGIN = re.compile(r"/oauth/(token|revoke)|/api/accounts/.*|/backend-api/wham/accounts/.*")
-"""What a server asks in order to sign in. The genuine one also asks, now and then, for more."""
+COMPARED = re.compile(
+    r"/oauth/(token|revoke)|/api/accounts/.*"
+    r"|/backend-api/wham/(usage|rate-limit-reset-credits)"
+)
+"""What a server asks for an account. The genuine one also asks, now and then, for more."""
+
+DETAILS = "/backend-api/wham/rate-limit-reset-credits"
+"""What is asked beside the limits: neither its place nor its number says anything."""
+
+SIGNED = ("authorization", "chatgpt-account-id", "x-openai-internal-codex-residency")
+"""The headers of a question that say for whom it is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +57,7 @@ class Scenario:
         after: flags behind it.
         environ: what the environment has besides.
         starts: false when the server is to fail at its start.
+        stored: what is stored of an account, with tokens that the stand-in has issued.
         network: tells the stand-in what to do; None for a server that is not led to it.
         alone: whether it needs a port of the callback, of which this machine has one.
     """
@@ -58,6 +69,7 @@ class Scenario:
     after: Sequence[str] = ()
     environ: dict[str, str] = attrs.field(factory=dict)
     starts: bool = True
+    stored: Callable[[StandIn], str] | None = None
     network: Callable[[StandIn], object] | None = None
     alone: bool = False
 
@@ -70,10 +82,13 @@ async def run(
         if scenario.network is None:
             return await _run(scenario, command, home, stand_in, watch)
         scenario.network(stand_in)
-        config = stand_in.config + (scenario.files.get("config.toml") or "")
+        files = dict(scenario.files)
+        files["config.toml"] = stand_in.config + (files.get("config.toml") or "")
+        if scenario.stored is not None:
+            files["auth.json"] = scenario.stored(stand_in)
         led = attrs.evolve(
             scenario,
-            files={**scenario.files, "config.toml": config},
+            files=files,
             environ={**stand_in.environ, **scenario.environ},
         )
         return await _run(led, command, home, stand_in, watch)
@@ -156,9 +171,9 @@ async def _converse(
 
 def _questions(requests: list[Recorded]) -> Iterator[Json]:
     """What the stand-in was asked; how often about a code is a matter of time."""
-    polls = []
-    for request in requests:
-        if not OF_A_LOGIN.fullmatch(request.path):
+    repeated = []
+    for request in sorted(requests, key=lambda one: one.path == DETAILS):
+        if not COMPARED.fullmatch(request.path):
             continue
         said = {
             "asked": f"{request.method} {request.path}",
@@ -166,11 +181,12 @@ def _questions(requests: list[Recorded]) -> Iterator[Json]:
             "originator": request.headers.get("originator"),
             "names itself": "user-agent" in request.headers,
             "fields": [list(field) for field in request.fields.items()],
+            **{name: request.headers[name] for name in SIGNED if name in request.headers},
         }
-        if request.path == POLL:
-            if said in polls:
+        if request.path in (POLL, DETAILS):
+            if said in repeated:
                 continue
-            polls.append(said)
+            repeated.append(said)
         yield said
 
 

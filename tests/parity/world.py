@@ -11,14 +11,16 @@ import attrs
 import trio
 
 from tests.parity import browsing
+from tests.parity.steps import Act
 from tests.processes import INITIALIZE, start, wire_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from codex_trio.testing import StandIn
     from codex_trio.transport.lines import LineWire
+    from tests.parity.stored import Content
 
 Json: TypeAlias = Any
 
@@ -38,6 +40,7 @@ class World:
         nursery: for what has to run until the script is at its end.
         environ: what its environment has besides.
         logins: what it has answered to ``account/login/start``, in that order.
+        questions: what it has asked its client, in that order.
         neighbour: the wire of another server, if there is one.
         browsed: what ``browse_meanwhile`` has come to, when ``has_browsed``.
     """
@@ -49,6 +52,7 @@ class World:
     nursery: trio.Nursery
     environ: dict[str, str]
     logins: list[Json] = attrs.field(factory=list, init=False)
+    questions: list[Json] = attrs.field(factory=list, init=False)
     neighbour: LineWire | None = attrs.field(default=None, init=False)
     browsed: Json = attrs.field(default=None, init=False)
     has_browsed: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -63,39 +67,6 @@ class World:
     def callback(self) -> str:
         """Where the last callback listens: host and port."""
         return urlsplit(self.auth["redirect_uri"]).netloc
-
-
-@attrs.frozen
-class Act:
-    """A step that is no line; what it returns is compared."""
-
-    name: str
-    do: Callable[[World], Awaitable[Json]]
-
-
-@attrs.frozen
-class Cancel:
-    """Cancels a login: the last, or the one with this number; with its id in some spelling."""
-
-    number: int = -1
-    spell: Callable[[str], str] = str
-    spelling: str = "as it was given"
-
-
-@attrs.frozen
-class Hear:
-    """Waits for a notification that nobody has waited for yet; it may be there already."""
-
-    method: str
-    patience: float = 10.0
-
-
-@attrs.frozen
-class HangUp:
-    """Ends the input, and hears the server out."""
-
-
-Step: TypeAlias = str | bytes | dict[str, Json] | Act | Cancel | Hear | HangUp
 
 
 def _at_once(name: str, do: Callable[[World], Json]) -> Act:
@@ -254,6 +225,15 @@ def tell(name: str, what: Callable[[StandIn], object]) -> Act:
     return _at_once(name, do)
 
 
+def pause(seconds: float) -> Act:
+    """Let time pass that nothing tells the end of."""
+
+    async def do(_: World) -> Json:
+        await trio.sleep(seconds)
+
+    return Act(f"{seconds:g} seconds later", do)
+
+
 def asked(path: str, number: int = 1) -> Act:
     """Wait until the server has asked for something."""
 
@@ -264,6 +244,20 @@ def asked(path: str, number: int = 1) -> Act:
 
 
 # --- the home ---
+
+
+def store(name: str, content: Content) -> Act:
+    """Let another program store something else, or remove what is stored."""
+
+    def do(world: World) -> Json:
+        file = world.home / "auth.json"
+        if content is None:
+            file.unlink()
+        else:
+            text = content if isinstance(content, str) else content(world.stand_in)
+            file.write_text(text, encoding="utf-8")
+
+    return _at_once(f"another program stores {name}", do)
 
 
 def stored() -> Act:

@@ -9,10 +9,16 @@ from tests.parity.scenarios import (
     device,
     ending,
     exchange,
+    external,
     handshake,
+    limits,
     params,
     ports,
+    refresh,
+    restrictions,
     start,
+    states,
+    stores,
     wire,
 )
 
@@ -28,4 +34,10 @@ SCENARIOS = [
     *device.DEVICES,
     *ending.ENDING,
     *ports.PORTS,
+    *external.HOSTED,
+    *limits.LIMITED,
+    *refresh.REFRESHING,
+    *restrictions.RESTRICTED,
+    *states.STANDING,
+    *stores.STORES,
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.parity.world import Step
+    from tests.parity.steps import Step
 
 
 def ask(method: str, params: Any = ..., message_id: Any = 1) -> Step:

@@ -20,7 +20,8 @@ from tests.parity.scenarios.signing import (
     signed_in_as,
     through_browser,
 )
-from tests.parity.world import Hear, Step, browse, get, stored, tell
+from tests.parity.steps import Hear, Step
+from tests.parity.world import browse, get, stored, tell
 
 DENIED = "/auth/callback?state={state}&error=access_denied"
 SIGNED_IN: list[Step] = [browse(), COMPLETED, UPDATED]

@@ -19,7 +19,8 @@ from tests.parity.scenarios.signing import (
     rounds,
     with_device,
 )
-from tests.parity.world import POLL, Cancel, Hear, approve, asked, polled, stored, tell
+from tests.parity.steps import Cancel, Hear
+from tests.parity.world import POLL, approve, asked, polled, stored, tell
 
 GRANT = {"authorization_code": "a", "code_challenge": "b", "code_verifier": "c"}
 

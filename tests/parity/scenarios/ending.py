@@ -23,7 +23,8 @@ from tests.parity.scenarios.signing import (
     through_browser,
     with_device,
 )
-from tests.parity.world import Cancel, HangUp, browse, get, polled, stored
+from tests.parity.steps import Cancel, HangUp
+from tests.parity.world import browse, get, polled, stored
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 

@@ -15,10 +15,8 @@ from tests.parity.scenarios.signing import (
     reachable,
     through_browser,
 )
+from tests.parity.steps import Act, Cancel, Step
 from tests.parity.world import (
-    Act,
-    Cancel,
-    Step,
     another,
     asked,
     browse,

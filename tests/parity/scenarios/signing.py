@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from codex_trio.testing import Fault, StandIn
 from tests.parity.run import OPEN, Scenario
 from tests.parity.scenarios.asking import ask
-from tests.parity.world import Act, Hear, Step, polled, tell
+from tests.parity.steps import Act, Hear, Step
+from tests.parity.world import polled, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
