@@ -12,6 +12,9 @@
     ├── LoginError            a sign-in has ended without credentials
     ├── PortsTakenError       no port is left for the login callback (account/ports.py)
     ├── RefreshError          the tokens in force could not be renewed
+    │   └── SignedOutError        there are none (account/backend.py)
+    ├── PolicyError           it is not known what a workspace wants (account/policy.py)
+    ├── RoutingError          it is not known where requests go (account/routing.py)
     ├── UpstreamError         a host on the network could not be asked
     │   ├── DeviceCodeError       the issuer gives no device code (account/oauth.py)
     │   └── TrustError            the certificates to trust it by cannot be used

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
 import httpx
@@ -41,6 +41,11 @@ def open_http_client(settings: Settings) -> httpx.AsyncClient:
     return client
 
 
+# Nobody is to wait for a connection because others wait for a host that says nothing; how many
+# requests there are is limited by connection.
+_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+
+
 class _Routes(httpx.AsyncBaseTransport):
     """Connections by proxy, chosen for each request, also for one that follows a redirect."""
 
@@ -67,6 +72,7 @@ class _Routes(httpx.AsyncBaseTransport):
                 verify=self._trust,
                 proxy=_proxy(proxy, self._trust) if proxy else None,
                 trust_env=False,
+                limits=_LIMITS,
             )
         except (ValueError, ImportError, httpx.InvalidURL):
             raise UpstreamError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,6 @@ from codex_trio.account.backend import Backend
 from codex_trio.account.host_tokens import HostTokens
 from codex_trio.account.legacy import LegacyAccountMethods
 from codex_trio.account.limits_methods import LimitsMethods
-from codex_trio.account.lock import PrivateLock, locks_beside
 from codex_trio.account.login import LoginDesk
 from codex_trio.account.methods import AccountMethods
 from codex_trio.account.news import AccountNews
@@ -30,7 +30,7 @@ from codex_trio.account.signing import Signing
 from codex_trio.account.standing import Standing
 from codex_trio.account.storage import open_store
 from codex_trio.account.workspace import WorkspacePolicy
-from codex_trio.groups import out_of_groups
+from codex_trio.groups import describe_ways, out_of_groups
 from codex_trio.handshake import Handshake
 from codex_trio.protocol import methods
 from codex_trio.rpc.calls import handlers_of
@@ -38,7 +38,7 @@ from codex_trio.rpc.connection import Switchboard
 from codex_trio.rpc.router import Router
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from codex_trio.account.credentials import Credentials
     from codex_trio.account.storage import Store
@@ -47,7 +47,11 @@ if TYPE_CHECKING:
 
 _TABLE: Final = {row.name: row for row in (*methods.CLIENT_REQUESTS, *methods.SERVED_BESIDE)}
 
-_SHARED: Final = ("file", "keyring", "auto")  # stores that other processes use, too
+_RESPITE: Final = 60.0  # seconds until what has failed in the background begins again
+
+log = logging.getLogger(__name__)
+
+_AT_HOME: Final = ("file", "keyring", "auto")  # stores beside which other files may lie
 
 
 @attrs.define(eq=False)
@@ -86,7 +90,7 @@ async def open_scope(
             store = store or open_store(settings)
             scope = _build(settings, upstream, held_ports, store, renewals, logins)
             for task in (scope.auth.watch, scope.policy.watch, scope.routing.watch):
-                renewals.start_soon(task)
+                renewals.start_soon(_endure, task)
             try:
                 yield scope
                 await scope.end_logins()
@@ -105,24 +109,19 @@ def _build(
 ) -> AccountScope:
     router = Router()
     restrictions, standing = Restrictions.of(settings), Standing()
-    if store.kind in _SHARED:
-        change, renewal = locks_beside(settings.codex_home / "auth.json")
-    else:
-        change, renewal = PrivateLock(), PrivateLock()
-    auth = Auth(store, restrictions, change, settings.watch_interval)
+    auth = Auth(store, restrictions, settings.watch_interval)
     desk = LoginDesk(logins, auth)
     news = AccountNews(auth, router)
     auth.changed = news.changed
     issuer = Issuer(settings, upstream, restrictions)
-    refresher = Refresher(
-        settings, auth, upstream, renewals, renewal, issuer, restrictions, standing
-    )
+    refresher = Refresher(settings, auth, upstream, renewals, issuer, restrictions, standing)
     host_tokens = HostTokens(auth, router, restrictions, renewals)
     recoveries = Recoveries(auth, refresher, host_tokens)
     backend = Backend(settings, upstream, refresher, recoveries, standing)
     ask = partial(_ask, auth, backend, own_agent(settings))
-    kept = settings.codex_home if store.kind in _SHARED else None
+    kept = settings.codex_home if store.kind in _AT_HOME else None
     policy = WorkspacePolicy(partial(_find_member, restrictions, auth), ask, PolicyCache(kept))
+    auth.recall = policy.recall
     policy.changed = lambda: auth.restrict(policy.current)
     routing = Routing(lambda: auth.current, ask)
     auth.followers += (policy.notice, routing.notice)
@@ -136,6 +135,16 @@ def _build(
     ]
     board = Switchboard(_TABLE, handlers_of(families), settings.grace, router)
     return AccountScope(board, desk, auth, backend, policy, routing)
+
+
+async def _endure(task: Callable[[], Awaitable[None]]) -> None:
+    """Run a task in the background; what goes wrong in it ends nothing else, nor it for long."""
+    while True:
+        try:
+            await task()
+        except* Exception as group:
+            log.error("something in the background has failed: %s", describe_ways(group))  # noqa: TRY400 - its text may be a secret
+        await trio.sleep(_RESPITE)
 
 
 def _find_member(restrictions: Restrictions, auth: Auth) -> Credentials | None:

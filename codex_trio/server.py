@@ -66,7 +66,8 @@ class Server:
         the block; leaving it is like leaving ``open_server``.
 
         Args:
-            settings: how it behaves; its ``codex_home`` is where it is stored.
+            settings: how it behaves; its ``codex_home`` is where it is stored. Requests go out as
+                the server's settings say, through its proxies for example.
             store: where it is stored instead.
         """
         async with open_scope(settings, self._upstream, self._held_ports, store) as scope:

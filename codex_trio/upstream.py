@@ -76,7 +76,7 @@ class Upstream:
         self, url: str, *, headers: Mapping[str, str] | None = None, patience: float = PATIENCE
     ) -> Reply:
         """Ask for something and read the reply, whatever its status. See ``post``."""
-        return await self._ask(patience, True, "GET", url, headers=_encode(headers))
+        return await self._ask(patience, True, "GET", url, headers)
 
     async def post(
         self,
@@ -99,9 +99,7 @@ class Upstream:
             TrustError: the certificates to trust cannot be used.
         """
         content: dict[str, Any] = {"json": json} if form is None else {"data": dict(form)}
-        return await self._ask(
-            patience, follow, "POST", url, headers=_encode(headers), **content
-        )
+        return await self._ask(patience, follow, "POST", url, headers, **content)
 
     async def aclose(self) -> None:
         """Close what connections there are."""
@@ -119,23 +117,36 @@ class Upstream:
         return self._client
 
     async def _ask(
-        self, patience: float, follow: bool, method: str, url: str, **question: Any
+        self,
+        patience: float,
+        follow: bool,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        **content: Any,
     ) -> Reply:
         client = await self._open()  # which takes its time, but not the host's
         try:
             with trio.fail_after(patience):
-                return await self._send(client, follow, method, url, **question)
+                return await self._send(client, follow, method, url, headers or {}, **content)
         except trio.TooSlowError:
             raise self._error(url, f"no reply within {patience:g} seconds") from None
 
     async def _send(
-        self, client: httpx.AsyncClient, follow: bool, method: str, url: str, **question: Any
+        self,
+        client: httpx.AsyncClient,
+        follow: bool,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        **content: Any,
     ) -> Reply:
         import httpx
 
         body = bytearray()
         try:
-            request = client.build_request(method, url, **question)
+            encoded = {name.encode(): value.encode() for name, value in headers.items()}
+            request = client.build_request(method, url, headers=encoded, **content)
             hops = _MAX_REDIRECTS if follow else 0
             response = await _send_and_follow(client, request, hops)
             try:
@@ -147,7 +158,9 @@ class Upstream:
                         if len(body) > MAX_REPLY:
                             reading.cancel(reason="the reply is too long")
             finally:
-                await response.aclose()
+                # What has been read counts, whoever is cancelled at this moment.
+                with trio.move_on_after(_GOODBYE, shield=True):
+                    await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
             raise self._error(url, _explain(error), unsent=_is_unsent(error)) from None
         if reading.cancelled_caught:
@@ -182,10 +195,6 @@ async def open_upstream(settings: Settings) -> AsyncGenerator[Upstream]:
         # TLS says good-bye, which a far end that does not read must not hold up.
         with trio.move_on_after(_GOODBYE, shield=True):
             await upstream.aclose()
-
-
-def _encode(headers: Mapping[str, str] | None) -> dict[str, bytes]:
-    return {name: value.encode() for name, value in (headers or {}).items()}
 
 
 async def _send_and_follow(

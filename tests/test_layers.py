@@ -34,7 +34,7 @@ BELOW = {
     "upstream": {"errors", "settings", "http_client", "proxies", "urls"},
     "protocol": {"errors", "faults"},
     "transport": LEAVES,
-    "rpc": LEAVES | {"faults", "protocol"},
+    "rpc": LEAVES | {"faults", "groups", "protocol"},
     "handshake": LEAVES | {"settings", "protocol", "rpc", "user_agent"},
     "account": LEAVES
     | {"settings", "protocol", "rpc", "httpd", "upstream", "urls", "groups", "user_agent"},

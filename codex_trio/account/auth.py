@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import logging
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 import trio
 
 from codex_trio.errors import StoreError
+from codex_trio.groups import describe_ways
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from codex_trio.account.credentials import Credentials
     from codex_trio.account.lock import Lock
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from codex_trio.account.restrictions import Restrictions
     from codex_trio.account.storage import Store
 
-LOCK_PATIENCE: Final = 5.0
-"""Seconds to wait for another process that changes the store, which takes milliseconds."""
+_LOCK_PATIENCE: Final = 5.0  # seconds; another process changes the store in milliseconds
 
 _RARELY: Final = 10  # looks at the store between two attempts to write it
+
+T = TypeVar("T")
 
 _NEVER: Final = object()  # stamps of what has not been read at all, and not since it changed
 _UNSEEN: Final = object()
@@ -43,8 +45,11 @@ class Auth:
 
     _store: Store
     _restrictions: Restrictions
-    _lock: Lock
     _watch_interval: float
+    recall: Callable[[Credentials | None], Awaitable[Policy | None]] | None = attrs.field(
+        default=None, init=False
+    )
+    """Finds what the workspace of somebody is known to want, before they are in force."""
     changed: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     """Called when somebody else is in force and nobody here has asked for that."""
     followers: list[Callable[[], None]] = attrs.field(factory=list, init=False)
@@ -57,6 +62,11 @@ class Auth:
     _unsaved: Credentials | None = attrs.field(default=None, init=False)
     """What is stored in the place of what could not be."""
     _changing: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+
+    @property
+    def renewal_lock(self) -> Lock:
+        """What is held while tokens of this store are renewed."""
+        return self._store.locks.renewal
 
     @property
     def current(self) -> Credentials | None:
@@ -116,12 +126,16 @@ class Auth:
             first, before = self._stamp is _NEVER, self.current
             stamp = self._store.stamp()  # before it is read: it may change meanwhile
             try:
-                stored = await self._store.load()
+                stored = await _call(self._store.load())
             except StoreError as error:
                 if self._stamp != stamp:
                     log.error("stored credentials cannot be used: %s", error)  # noqa: TRY400 - the text is all there is to know
                 self.failure = str(error)
             else:
+                if self.recall is not None and self._hosted is None:
+                    policy = await self.recall(stored)
+                    self._restrictions.policy = policy or self._restrictions.policy
+                before = self.current
                 self._take(stored)
             self._stamp = stamp
         if not first:  # in which case nobody has been told anything yet
@@ -134,7 +148,7 @@ class Auth:
             StoreError: they could not be stored, and the former identity stays.
         """
         async with self._change():
-            await self._store.save(credentials)
+            await _call(self._store.save(credentials))
             self._hosted = None
             self._take(credentials)
 
@@ -151,10 +165,10 @@ class Auth:
             if not self.settled:
                 before = self.current
                 with suppress(StoreError):  # it is removed, whatever it is
-                    self._take(await self._store.load())
+                    self._take(await _call(self._store.load()))
                 self._announce(before)
             former = self.current
-            await self._store.delete()
+            await _call(self._store.delete())
             self._hosted = None
             self._take(None)
             return former
@@ -209,14 +223,14 @@ class Auth:
 
     async def _merge(self, former: Credentials, credentials: Credentials) -> bool:
         async with self._change():
-            stored = await self._store.load()
+            stored = await _call(self._store.load())
             ours = stored is not None and is_renewable(stored, self._unsaved or former)
             if stored is not None and ours:
                 # All else that is stored may have been changed by others, and stays.
                 stored = attrs.evolve(
                     stored, tokens=credentials.tokens, last_refresh=credentials.last_refresh
                 )
-                await self._store.save(stored)
+                await _call(self._store.save(stored))
             before, self._unsaved = self.current, None
             self._take(stored)
             self._announce(before)
@@ -229,7 +243,7 @@ class Auth:
         Raises:
             StoreError: others are changing it all the time.
         """
-        async with self._changing, self._lock.held(LOCK_PATIENCE):
+        async with self._changing, self._store.locks.change.held(_LOCK_PATIENCE):
             try:
                 with trio.CancelScope(shield=True):  # stores end by themselves
                     yield
@@ -311,3 +325,18 @@ def _identity(credentials: Credentials | None) -> tuple[object, ...] | None:
         return credentials.mode, credentials.api_key
     claims = tokens.claims
     return credentials.mode, claims.plan, tokens.account_id, claims.user_id
+
+
+async def _call(step: Awaitable[T]) -> T:
+    """Have a store do something; what goes wrong in one of an embedder's is a failure of it.
+
+    Raises:
+        StoreError: it has failed.
+    """
+    try:
+        return await step
+    except StoreError:
+        raise
+    except Exception as error:
+        log.error("the store has failed: %s", describe_ways(error))  # noqa: TRY400 - its text may be a secret
+        raise StoreError(f"the store has failed: {type(error).__name__}") from None

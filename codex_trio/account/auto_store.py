@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from codex_trio.account.file_store import ABSENT
 from codex_trio.account.keyring_store import KeyringMissingError
 from codex_trio.errors import StoreError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from codex_trio.account.credentials import Credentials
     from codex_trio.account.file_store import FileStore
     from codex_trio.account.keyring_store import KeyringStore
+    from codex_trio.account.lock import StoreLocks
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,11 @@ class AutoStore:
 
     _keyring: KeyringStore
     _file: FileStore
+
+    @property
+    def locks(self) -> StoreLocks:
+        """Those of the file, which would hold the same."""
+        return self._file.locks
 
     async def load(self) -> Credentials | None:
         """Read the file, or else the entry. See ``Store.load``."""
@@ -81,7 +88,8 @@ class AutoStore:
 
     def stamp(self) -> object:
         """Return the stamp of the file; without one it cannot be known."""
-        return self._file.stamp() if self._file.is_there() else None
+        stamp = self._file.stamp()
+        return None if stamp == ABSENT else stamp
 
 
 def _warn(error: StoreError) -> None:

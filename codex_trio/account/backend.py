@@ -42,6 +42,8 @@ class Backend:
     _refresher: Refresher
     _recoveries: Recoveries
     _standing: Standing
+    _in_vain: dict[str, Credentials] = attrs.field(factory=dict, init=False)
+    """What is refused by path, although the token has been renewed for it."""
 
     def url(self, path: str) -> str:
         """Say where something is asked: ``wham/usage``, or what another host calls it."""
@@ -83,8 +85,12 @@ class Backend:
                 self._standing.note(credentials, refused=not reply.succeeded)
             if reply.status != UNAUTHORIZED or not recover:
                 return reply
+            if self._in_vain.get(path) == credentials:
+                return reply  # who refuses an account for good would have it renewed for ever
             if recovery is None:
                 recovery = self._recoveries.of(credentials, agent)
+            if recovery.exhausted:
+                self._in_vain[path] = credentials
             try:
                 credentials = await recovery.next()
             except RefreshError as error:

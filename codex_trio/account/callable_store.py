@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from codex_trio.account.credentials import Credentials
+from codex_trio.account.lock import StoreLocks
 from codex_trio.account.worker import PATIENCE, Worker
 from codex_trio.errors import StoreError, os_error_text
 from codex_trio.groups import describe_ways
@@ -45,6 +46,7 @@ class CallableStore:
     _delete: Callable[[], object]
     kind: str = "own"
     _patience: float = PATIENCE
+    locks: StoreLocks = attrs.field(factory=StoreLocks, init=False)
     _worker: Worker = attrs.field(init=False)
 
     @_worker.default

@@ -14,6 +14,7 @@ from codex_trio.errors import StoreError
 from codex_trio.protocol.account import AuthMode
 
 _MODES: Final[tuple[AuthMode, ...]] = get_args(AuthMode)
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")  # of which JSON can make strings
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -146,8 +147,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _text(fields: dict[str, Any], name: str) -> str | None:
     value = fields.get(name)
-    if value is not None and not isinstance(value, str):
+    if value is None:
+        return None
+    if not isinstance(value, str):
         raise StoreError(f"{name} is not a string")
+    if not value.isascii() and _LONE_SURROGATE.search(value):
+        raise StoreError(f"{name} is no text")  # which could not be sent, nor written again
     return value
 
 

@@ -16,6 +16,7 @@ import attrs
 import trio
 
 from codex_trio.account.credentials import Credentials
+from codex_trio.account.lock import StoreLocks
 from codex_trio.errors import StoreError, os_error_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ T = TypeVar("T")
 MAX_SIZE: Final = 2**20
 """Bytes that credentials may have; usual are a few thousand."""
 
-_ABSENT: Final = (errno.ENOENT,)  # the stamp of no file
+ABSENT: Final = (errno.ENOENT,)  # the stamp of no file
 _DRAFT: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")  # behind the name of the file
 _STALE: Final = 60.0  # seconds after which a draft has no writer any more
 
@@ -44,6 +45,10 @@ class FileStore:
     kind = "file"
 
     _path: Path
+    locks: StoreLocks = attrs.field(
+        default=attrs.Factory(lambda self: StoreLocks.beside(self._path), takes_self=True),
+        init=False,
+    )
     _limit: trio.CapacityLimiter = attrs.field(
         factory=partial(trio.CapacityLimiter, 1), init=False
     )
@@ -74,7 +79,7 @@ class FileStore:
 
     def is_there(self) -> bool:
         """Whether there is a file, which may or may not be of use."""
-        return self.stamp() != _ABSENT
+        return self.stamp() != ABSENT
 
     async def _in_thread(self, step: Callable[[], T]) -> T:
         try:

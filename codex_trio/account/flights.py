@@ -46,8 +46,9 @@ class Flights:
         """
         flight = self._flying.get(key)
         if flight is None:
-            flight = self._flying[key] = _Flight()
-            self._nursery.start_soon(self._fly, key, flight, step)
+            flight = _Flight()
+            self._nursery.start_soon(self._fly, key, flight, step)  # first: it may be closed
+            self._flying[key] = flight
         await flight.ended.wait()
         if flight.error is not None:
             # Each has its own, for a traceback grows with everyone who raises it.

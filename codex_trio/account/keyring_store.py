@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
     from codex_trio.account.file_store import FileStore
+    from codex_trio.account.lock import StoreLocks
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,11 @@ class KeyringStore:
     @_worker.default
     def _make_worker(self) -> Worker:
         return Worker("the keyring", self._patience)
+
+    @property
+    def locks(self) -> StoreLocks:
+        """Those of the file, which would hold the same."""
+        return self._file.locks
 
     async def load(self) -> Credentials | None:
         """Read the entry. See ``Store.load``.

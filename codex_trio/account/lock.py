@@ -43,7 +43,8 @@ class HeldLock:
         """
         if self._fd is None:
             return ""
-        return os.pread(self._fd, _MOST_NOTED, 0).decode(errors="replace")
+        os.lseek(self._fd, 0, os.SEEK_SET)  # Windows has no pread
+        return os.read(self._fd, _MOST_NOTED).decode(errors="replace")
 
     def note(self, text: str) -> None:
         """Note something for the next holder, in place of what was noted before; blocks.
@@ -59,7 +60,8 @@ class HeldLock:
             return
         content = text.encode()
         # Cut when it has been written: if there is no room, what was noted before stays.
-        if os.pwrite(self._fd, content, 0) < len(content):
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        if os.write(self._fd, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.ftruncate(self._fd, len(content))
         os.fsync(self._fd)
@@ -87,15 +89,30 @@ class FileLock:
         Raises:
             StoreError: others have held it for ``patience`` seconds.
         """
-        fd, obstacle = _open(self._path)
-        if fd is None:
-            yield HeldLock(None, obstacle)
-            return
+        while True:
+            fd, obstacle = _open(self._path)
+            if fd is None:
+                yield HeldLock(None, obstacle)
+                return
+            try:
+                obstacle = await self._acquire(fd, patience) or obstacle
+                if obstacle is None and not self._is_there(fd):
+                    continue  # somebody has removed the file meanwhile: others lock another one
+                yield HeldLock(fd, obstacle)
+                return
+            finally:
+                self._release(fd)
+
+    def _is_there(self, fd: int) -> bool:
         try:
-            unlockable = await self._acquire(fd, patience)
-            yield HeldLock(fd, obstacle or unlockable)
-        finally:
-            os.close(fd)
+            return os.path.samestat(os.fstat(fd), os.stat(self._path))
+        except OSError:
+            return False
+
+    @staticmethod
+    def _release(fd: int) -> None:
+        _unlock(fd)  # closing it would not do while a child that was forked has it, too
+        os.close(fd)
 
     async def _acquire(self, fd: int, patience: float) -> OSError | None:
         """Wait for the lock; returns why there is none, on a file system that knows no locks."""
@@ -115,14 +132,22 @@ class FileLock:
 
 @attrs.define(eq=False)
 class PrivateLock:
-    """The lock of what no other process shares, and its note; whoever asks for it has it."""
+    """A lock, and its note, of what no other process shares."""
 
     _note: str = attrs.field(default="", init=False)
+    _lock: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     @asynccontextmanager
     async def held(self, patience: float) -> AsyncGenerator[PrivateLock]:
-        """Hold the lock within the block."""
-        yield self
+        """Hold the lock within the block. See ``FileLock.held``."""
+        with trio.move_on_after(patience) as waiting:
+            await self._lock.acquire()
+        if waiting.cancelled_caught:
+            raise StoreError("others change what is stored for too long")
+        try:
+            yield self
+        finally:
+            self._lock.release()
 
     def read(self) -> str:
         """Read what was noted."""
@@ -137,18 +162,33 @@ Lock: TypeAlias = FileLock | PrivateLock
 Held: TypeAlias = HeldLock | PrivateLock
 
 
-def locks_beside(path: Path) -> tuple[Lock, Lock]:
-    """Make the locks of what is stored in a file: to change it, and to renew its tokens.
+@attrs.frozen
+class StoreLocks:
+    """The two locks of a store.
 
-    They lie beside the file itself, wherever links to it are. Blocks.
+    Args:
+        change: held for the moment of a change.
+        renewal: held while tokens are renewed, which takes its time; its note says which.
     """
-    target = Path(os.path.realpath(path))
-    change, renewal = (target.with_name(f"{target.name}{end}") for end in (".lock", ".renewal"))
-    return FileLock(change), FileLock(renewal)
+
+    change: Lock = attrs.field(factory=PrivateLock)
+    renewal: Lock = attrs.field(factory=PrivateLock)
+
+    @classmethod
+    def beside(cls, path: Path) -> StoreLocks:
+        """Make those of what is stored in a file, or would be but for a keyring.
+
+        They lie beside the file itself, wherever links to it are. Blocks.
+        """
+        target = Path(os.path.realpath(path))
+        return cls(
+            FileLock(target.with_name(f"{target.name}.lock")),
+            FileLock(target.with_name(f"{target.name}.renewal")),
+        )
 
 
 def _open(path: Path) -> tuple[int | None, OSError | None]:
-    """Open the file, which anybody may read, so that other users can hold the lock, too.
+    """Open the file, which is for its owner: whoever else could read it could hold the lock.
 
     In the event loop: it is a file like the one that is asked for its time at every look.
 
@@ -157,7 +197,7 @@ def _open(path: Path) -> tuple[int | None, OSError | None]:
     """
     at_once = getattr(os, "O_NONBLOCK", 0)  # a pipe in its place must not hang us
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | at_once, 0o644), None
+        return os.open(path, os.O_RDWR | os.O_CREAT | at_once, 0o600), None
     except FileNotFoundError:
         return None, None
     except OSError as error:
@@ -178,6 +218,11 @@ if sys.platform == "win32":
             return False
         return True
 
+    def _unlock(fd: int) -> None:
+        os.lseek(fd, _MOST_NOTED, os.SEEK_SET)
+        with suppress(OSError):
+            msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
 else:
     import fcntl
 
@@ -187,3 +232,7 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def _unlock(fd: int) -> None:
+        with suppress(OSError):  # where there are no locks
+            fcntl.flock(fd, fcntl.LOCK_UN)

@@ -257,7 +257,7 @@ class Issuer:
             question = {"token": tokens.access_token, "token_type_hint": "access_token"}
         url = self._settings.revoke_url or f"{self._settings.issuer}/oauth/revoke"
         reply = await self._upstream.post(
-            url, json=question, headers=agent, patience=COURTESY_PATIENCE
+            url, json=question, headers=agent, patience=COURTESY_PATIENCE, follow=False
         )
         if not reply.succeeded:
             raise UpstreamError(f"the issuer answered with status {reply.status_line}")

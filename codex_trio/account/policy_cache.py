@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from codex_trio.account.policy import Member
 
-_MOST: Final = 64 * 1024  # bytes that are read
+_MOST: Final = 4 * 2**20  # bytes that are read, as of the reply that it was told in
 
 
 @attrs.frozen

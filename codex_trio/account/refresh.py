@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from codex_trio.account.auth import Auth
     from codex_trio.account.credentials import Credentials, Tokens
-    from codex_trio.account.lock import Held, Lock
+    from codex_trio.account.lock import Held
     from codex_trio.account.oauth import Issuer
     from codex_trio.account.restrictions import Restrictions
     from codex_trio.account.standing import Standing
@@ -43,6 +43,21 @@ _CUT: Final = "the server has ended before the tokens were renewed"
 log = logging.getLogger(__name__)
 
 
+class _KnownError(RefreshError):
+    """Nothing has been tried: it is known what would come of it."""
+
+
+@attrs.frozen
+class _Failure:
+    """Why some credentials could not be renewed, and when that was on Trio's clock."""
+
+    of: Credentials
+    error: RefreshError
+    at: float
+    in_doubt: bool
+    """Whether their refresh token may be spent all the same."""
+
+
 @attrs.define(eq=False)
 class Refresher:
     """Renews the tokens of a ChatGPT account that we manage.
@@ -52,20 +67,20 @@ class Refresher:
     done it. What is sent is noted in the lock's file before, so that nobody uses a token again
     of which it is not known whether it was used: not after a time-out, not in another process,
     not after a crash. Only when there is nothing to lose any more, because the access token is
-    of no use either, it is tried once more.
+    of no use either, it is tried again, once a minute at most.
     """
 
     _settings: Settings
     _auth: Auth
     _upstream: Upstream
     _nursery: trio.Nursery
-    _lock: Lock
     _issuer: Issuer
     _restrictions: Restrictions
     _standing: Standing
     _flights: Flights = attrs.field(init=False)
     _alone: trio.Lock = attrs.field(factory=trio.Lock, init=False)
-    _failed: tuple[Credentials, RefreshError] | None = attrs.field(default=None, init=False)
+    _failed: _Failure | None = attrs.field(default=None, init=False)
+    _in_doubt: bool = attrs.field(default=False, init=False)  # of the token that is used now
     _tried: tuple[Credentials | None, float] | None = attrs.field(default=None, init=False)
     """What was in force behind the last attempt, and when that was, on Trio's clock."""
 
@@ -79,9 +94,8 @@ class Refresher:
 
     def failure(self, credentials: Credentials) -> RefreshError | None:
         """Say why these credentials could not be renewed the last time, if they were not."""
-        if self._failed is not None and self._failed[0] == credentials:
-            return self._failed[1]
-        return None
+        failed = self._failed
+        return failed.error if failed is not None and failed.of == credentials else None
 
     async def fresh(self, agent: Mapping[str, str]) -> Credentials | None:
         """Return the credentials in force, renewed if it is time for that (observed).
@@ -130,8 +144,7 @@ class Refresher:
         Raises:
             RefreshError: they could not be renewed.
         """
-        if (refusal := self.refusal(former)) is not None:
-            raise RefreshError(str(refusal), refusal.kind)
+        self._check_failure(former)
         step = partial(self._refresh, former, agent, needed=needed)
         await self._flights.join((former, needed), step)
 
@@ -139,7 +152,8 @@ class Refresher:
         self, former: Credentials, agent: Mapping[str, str], *, needed: bool
     ) -> None:
         try:
-            async with self._alone, self._lock.held(_LOCK_PATIENCE) as held:
+            async with self._alone, self._auth.renewal_lock.held(_LOCK_PATIENCE) as held:
+                self._in_doubt = False
                 await self._auth.look(again=True)
                 current = self._auth.current
                 if current is None or not is_same_account(current, former):
@@ -152,17 +166,30 @@ class Refresher:
             raise self._fail(
                 former, RefreshError(f"Failed to refresh token: {error}")
             ) from None
+        except _KnownError:
+            raise
         except RefreshError as error:
             raise self._fail(former, error) from None
         finally:
             self._tried = (self._auth.current, trio.current_time())
 
     def _fail(self, former: Credentials, error: RefreshError) -> RefreshError:
-        self._failed = (
-            former,
-            RefreshError(str(error), error.kind),
-        )  # without where it came from
+        copy = RefreshError(str(error), error.kind)  # without where it came from
+        self._failed = _Failure(former, copy, trio.current_time(), self._in_doubt)
         return error
+
+    def _check_failure(self, credentials: Credentials) -> None:
+        """Look whether it makes sense to try these again now.
+
+        Raises:
+            RefreshError: it never will; or they may be spent, and that has just been tried.
+        """
+        failed = self._failed
+        if failed is None or failed.of != credentials:
+            return
+        too_soon = failed.in_doubt and trio.current_time() - failed.at < _PAUSE
+        if failed.error.permanent or too_soon:
+            raise _KnownError(str(failed.error), failed.error.kind)
 
     async def _exchange(
         self,
@@ -172,8 +199,7 @@ class Refresher:
         *,
         needed: bool,
     ) -> None:
-        if (refusal := self.refusal(former)) is not None:
-            raise RefreshError(str(refusal), refusal.kind)
+        self._check_failure(former)
         if former.tokens is None or not former.tokens.refresh_token:
             raise RefreshError("Failed to refresh token: there is no refresh token")
         with suppress(StoreError):
@@ -184,7 +210,10 @@ class Refresher:
             )
         note = RefreshNote(held, former.tokens.refresh_token)
         keep = self._auth.unsaved
-        await trio.to_thread.run_sync(partial(note.begin, keep=keep, needed=needed))
+        await trio.to_thread.run_sync(
+            partial(note.begin, keep=keep, needed=needed), limiter=trio.CapacityLimiter(1)
+        )
+        self._in_doubt = True
         await _outlive(_GRACE, partial(self._ask, former, former.tokens, agent, note))
 
     async def _ask(
@@ -204,7 +233,7 @@ class Refresher:
             await self._take(former, renew(former, reply, now()), note, agent)
         except UpstreamError as error:
             if error.unsent:
-                await note.end()
+                await self._settle(note)
             return RefreshError(f"Failed to refresh token: {error}")
         except RefreshError as error:
             return error
@@ -220,11 +249,15 @@ class Refresher:
         with trio.CancelScope(shield=True):  # the former token is spent
             renewed = await self._auth.renew(former, credentials)
             if not self._auth.unsaved:  # or another process would find the spent one
-                await note.end(all_of_it=True)
+                await self._settle(note, all_of_it=True)
         if not renewed and not is_same_account(self._auth.current, former):
             await self._drop(credentials, agent)
         elif renewed and credentials.bearer != former.bearer:
             self._standing.note(credentials, refused=False)
+
+    async def _settle(self, note: RefreshNote, *, all_of_it: bool = False) -> None:
+        self._in_doubt = False
+        await note.end(all_of_it=all_of_it)
 
     async def _drop(self, credentials: Credentials, agent: Mapping[str, str]) -> None:
         """Revoke tokens that have come too late: somebody else is signed in, or nobody."""
@@ -239,7 +272,7 @@ class Refresher:
     ) -> RefreshError | None:
         """Find out what a refusal comes to: nothing, if somebody else has renewed the tokens."""
         if reply.status not in _GATEWAY_FAILED:
-            await note.end()
+            await self._settle(note)
         error = classify(reply)
         if error.kind == "reused" and await self._is_stored_soon(former):
             return None

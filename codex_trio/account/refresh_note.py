@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from codex_trio.account.lock import Held
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class RefreshNote:
     """A note of a token, in the file of the lock that is held while it is used.
 
@@ -24,7 +24,8 @@ class RefreshNote:
     """
 
     _held: Held
-    _token: str
+    _token: str = attrs.field(repr=False)
+    _again: bool = attrs.field(default=False, init=False)  # it was noted before
 
     @property
     def _mark(self) -> str:
@@ -42,7 +43,8 @@ class RefreshNote:
                 be stored; and there is something to lose.
         """
         marks = self._read()
-        if self._mark in marks and not needed:
+        self._again = self._mark in marks
+        if self._again and not needed:
             raise RefreshError(
                 "Failed to refresh token: it is not known whether an earlier attempt has"
                 " succeeded, and the present token is still good"
@@ -57,14 +59,21 @@ class RefreshNote:
                 ) from None
 
     async def end(self, *, all_of_it: bool = False) -> None:
-        """Take it back: what has become of the token is known."""
+        """Take it back: what has come of this attempt is known.
+
+        If the token was noted before, that is not known of the former one, and the note stays;
+        but for ``all_of_it``, when there are new tokens.
+        """
+        if self._again and not all_of_it:
+            await trio.lowlevel.checkpoint()
+            return
 
         def end() -> None:
             marks = [] if all_of_it else [one for one in self._read() if one != self._mark]
             with suppress(OSError):
                 self._held.note(" ".join(marks))
 
-        await trio.to_thread.run_sync(end)
+        await trio.to_thread.run_sync(end, limiter=trio.CapacityLimiter(1))
 
     def _read(self) -> list[str]:
         with suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -11,6 +12,7 @@ from codex_trio.account.auto_store import AutoStore
 from codex_trio.account.callable_store import CallableStore
 from codex_trio.account.file_store import FileStore
 from codex_trio.account.keyring_store import KeyringStore
+from codex_trio.account.lock import StoreLocks
 
 if TYPE_CHECKING:
     from codex_trio.account.credentials import Credentials
@@ -50,6 +52,8 @@ class Store(Protocol):
     async def save(self, credentials: Credentials) -> None:
         """Replace what is stored. A cancellation is seen before or after, never during.
 
+        Must end by itself, like ``delete``: nothing that waits for it can be cancelled.
+
         Raises:
             StoreError: nothing has changed, unless the text says that this is unknown.
         """
@@ -70,6 +74,15 @@ class Store(Protocol):
         Never raises, and asks the file system once at most. None when that cannot be told.
         """
         return None
+
+    @cached_property
+    def locks(self) -> StoreLocks:
+        """What is held while it is changed, by all who use this store.
+
+        By default that is everybody with this very object. Who shares the place with other
+        processes returns ``StoreLocks.beside`` some file.
+        """
+        return StoreLocks()
 
 
 def open_store(settings: Settings) -> Store:
@@ -93,6 +106,7 @@ class MemoryStore:
     kind = "ephemeral"
 
     _credentials: Credentials | None = None
+    locks: StoreLocks = attrs.field(factory=StoreLocks, init=False)
     _changes: int = attrs.field(default=0, init=False)
 
     async def load(self) -> Credentials | None:

@@ -91,6 +91,7 @@ class WorkspacePolicy:
     changed: Callable[[], None] = attrs.field(default=lambda: None)
     status: PolicyStatus = attrs.field(factory=PolicyStatus, init=False)
     """What is known of the policy in force."""
+    _told_of: Member | None = attrs.field(default=None, init=False)  # whose policy is in force
     _following: Following[Member] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -105,6 +106,20 @@ class WorkspacePolicy:
         """Look soon who is signed in. Never waits."""
         self._following.notice()
 
+    async def recall(self, credentials: Credentials | None) -> Policy | None:
+        """Find the kept policy of somebody who is about to be in force, None if there is none.
+
+        It is what ``current`` says from here on, and nobody is told.
+        """
+        member = Member.of(credentials)
+        if member is None or member == self._told_of:
+            return None  # what the backend has told since it was kept is newer
+        kept = await self._cache.load(member)
+        if kept is None:
+            return None
+        self._told_of, self.status = member, _status_of(kept)
+        return kept.policy
+
     async def watch(self) -> None:
         """Keep the policy current until cancelled."""
         await self._following.follow()
@@ -113,14 +128,17 @@ class WorkspacePolicy:
         return Member.of(self._who())
 
     async def _keep(self, member: Member | None) -> None:
-        self._adopt(PolicyStatus(source="none" if member is None else "unknown"))
+        if member != self._told_of:
+            self._told_of = None
+            self._adopt(PolicyStatus(source="none" if member is None else "unknown"))
+            if member is not None and (kept := await self._cache.load(member)) is not None:
+                self._adopt(_status_of(kept))
+            self._told_of = member
         if member is None:
             return
-        kept = await self._cache.load(member)
-        if kept is not None:
-            self._adopt(PolicyStatus(policy=kept.policy, source="cache", told_at=kept.told_at))
-            if 0 <= time.time() - kept.told_at < FRESH:
-                await trio.sleep(PAUSE)
+        told_at = self.status.told_at
+        if told_at is not None and 0 <= time.time() - told_at < FRESH:
+            await trio.sleep(PAUSE)
         while True:
             await self._renew(member)
             await trio.sleep(_SOON if self.status.source == "unknown" else PAUSE)
@@ -199,6 +217,10 @@ def _parse(body: bytes) -> Policy | None:
     except ValueError:
         return None
     return read_bundle(bundle)
+
+
+def _status_of(kept: Known) -> PolicyStatus:
+    return PolicyStatus(policy=kept.policy, source="cache", told_at=kept.told_at)
 
 
 def _back_off(attempt: int) -> float:

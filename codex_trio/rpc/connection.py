@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ from codex_trio.errors import (
     RpcError,
 )
 from codex_trio.faults import unknown_name
+from codex_trio.groups import describe_ways
 from codex_trio.protocol import codec
 from codex_trio.protocol.codec import Failure, Notification, Request, Response
 from codex_trio.rpc.calls import Call, Handler
@@ -262,11 +262,16 @@ class Reader:
 
     async def _settle(self, call: Call[Any], answer: Awaitable[object]) -> bytes:
         """Wait for the answer, encoded; empty when the handler has replied by itself."""
+        said = b""
         try:
-            result = await answer
-            return b"" if call.replied else codec.encode_response(call.id, result)
-        except Exception as error:
-            return self._failure(call, error)
+            try:
+                result = await answer
+                said = b"" if call.replied else codec.encode_response(call.id, result)
+            except Exception as error:
+                said = self._failure(call, error)
+        except* Exception as group:  # with a cancellation in it, which goes on
+            said = self._failure(call, group)
+        return said
 
     def _failure(self, call: Call[Any], error: Exception) -> bytes:
         """Turn an exception into an error on the wire: the only place that does so."""
@@ -277,6 +282,5 @@ class Reader:
                 return codec.encode_failure(call.id, RpcError.internal(str(error)))
         # Nobody has foreseen this one, so it may quote what it failed on, a key for example:
         # its text stays out of the log, and the way to it goes in.
-        way = "".join(traceback.format_tb(error.__traceback__))
-        log.error("%s failed: %s\n%s", call.row.name, type(error).__name__, way)
+        log.error("%s failed: %s", call.row.name, describe_ways(error))
         return b"" if call.replied else codec.encode_failure(call.id, RpcError.internal())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Step: TypeAlias = tuple[str, int]
 
 ROOT = Path(__file__).parents[2]
-TORN = ("torn write", "torn pwrite")
+TORN = ("torn write", "torn note")
 KEY = {"type": "apiKey", "apiKey": "sk-new-secret"}
 
 
