@@ -6,6 +6,7 @@ They wait in this process; the issuer that they ask is in another.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -21,7 +22,6 @@ from benchmarks.weight import Weight
 from codex_trio import Settings
 from codex_trio.account.auth import Auth
 from codex_trio.account.device_code import open_device_code_login
-from codex_trio.account.lock import PrivateLock
 from codex_trio.account.login import LoginDesk
 from codex_trio.account.oauth import Issuer
 from codex_trio.account.restrictions import Restrictions
@@ -43,7 +43,7 @@ async def main(url: str, logins: int) -> None:
     """Start them, weigh them, cancel them; prints the figures."""
     settings = Settings(codex_home=Path.cwd(), issuer=url, credentials_store="ephemeral")
     async with open_upstream(settings) as upstream, trio.open_nursery() as nursery:
-        restrictions = Restrictions(settings)
+        restrictions = Restrictions.of(settings)
         crowd = _Crowd(nursery, Issuer(settings, upstream, restrictions), restrictions)
         await crowd.start(_WARM_UPS)
         await crowd.cancel()
@@ -98,7 +98,7 @@ class _Crowd:
     async def _start_some(self, todo: Iterator[int]) -> None:
         flow = partial(open_device_code_login, self._issuer)
         for _ in todo:
-            auth = Auth(MemoryStore(), self._restrictions, PrivateLock())
+            auth = Auth(MemoryStore(), self._restrictions, math.inf)
             desk = LoginDesk(self._nursery, auth)
             await desk.start(desk.reserve(), flow, lambda _: None, self._count)
             self._desks.append(desk)

@@ -245,7 +245,7 @@ class Auth:
         """
         async with self._changing, self._store.locks.change.held(_LOCK_PATIENCE):
             try:
-                with trio.CancelScope(shield=True):  # stores end by themselves
+                with trio.CancelScope(shield=True):  # noqa: ASYNC100 - the body waits, and ends by itself
                     yield
             finally:
                 # To be read again: what the stamp is now, others may have made of it.

@@ -98,18 +98,23 @@ async def _hold(port: int, held: set[int], *, cancel_other_login: bool) -> trio.
     if port:
         held.add(port)
     try:
-        try:
-            listener = await _listen(port)
-        except OSError as error:
-            asked = error.errno == errno.EADDRINUSE and cancel_other_login
-            if not (asked and await _make_free(port)):
-                raise
-            listener = await _listen(port)
+        listener = await _take(port, cancel_other_login=cancel_other_login)
     except BaseException:
         held.discard(port)
         raise
     held.add(listener.socket.getsockname()[1])
     return listener
+
+
+async def _take(port: int, *, cancel_other_login: bool) -> trio.SocketListener:
+    try:
+        return await _listen(port)
+    except OSError as error:
+        failure = error
+    asks = failure.errno == errno.EADDRINUSE and cancel_other_login
+    if asks and await _make_free(port):
+        return await _listen(port)
+    raise failure
 
 
 async def _listen(port: int) -> trio.SocketListener:

@@ -295,16 +295,17 @@ async def _outlive(seconds: float, step: Callable[[], Awaitable[RefreshError | N
         RefreshError: the step has returned it. (In the nursery it would end in a group.)
     """
     error: RefreshError | None = RefreshError(_CUT)
+    scope = trio.CancelScope(shield=True)
 
-    async def end_late(scope: trio.CancelScope) -> None:
+    async def end_late() -> None:
         try:
             await trio.sleep_forever()
         finally:
             scope.deadline = trio.current_time() + seconds
 
     async with trio.open_nursery() as nursery:
-        with trio.CancelScope(shield=True) as scope:
-            nursery.start_soon(end_late, scope)
+        nursery.start_soon(end_late)
+        with scope:
             error = await step()
         nursery.cancel_scope.cancel(reason="the step is done")
     if error is not None:

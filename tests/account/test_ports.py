@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from codex_trio.account.ports import (
     PortsTakenError,
@@ -32,14 +32,24 @@ async def nobody_gives_way(port: int) -> bool:  # noqa: ASYNC124 - a GiveWay
 
 
 async def listen(
-    *ports: int, give_way: Any = nobody_gives_way, cancel_other_login: bool = True
+    *ports: int,
+    give_way: Any = nobody_gives_way,
+    cancel_other_login: bool = True,
+    held: set[int] | None = None,
 ) -> int:
     """Listen as a login does, for a moment; says on which port."""
-    listener = await open_callback_listener(
-        ports, give_way, cancel_other_login=cancel_other_login
-    )
+    held = set() if held is None else held
+    others = held.copy()
+    try:
+        listener = await open_callback_listener(
+            ports, give_way, cancel_other_login=cancel_other_login, held=held
+        )
+    except BaseException:
+        assert held <= others
+        raise
     async with listener:
         assert listener.socket.getsockname()[0] == "127.0.0.1"
+        assert port_of(listener) in held
         return port_of(listener)
 
 
@@ -164,15 +174,43 @@ def quick_clock() -> MockClock:
     return MockClock(autojump_threshold=0.002)
 
 
-async def test_one_of_ours_gives_way_without_being_asked_over_http() -> None:
+# --- ports of the same server ---
+
+
+async def test_the_former_login_gives_way_without_being_asked_over_http(
+    free_port: int,
+) -> None:
+    held = {free_port}
     async with open_neighbour(CANCELLED) as neighbour:
 
         async def give_way(port: int) -> bool:  # noqa: ASYNC124 - a GiveWay
-            assert port == neighbour.port
-            return True  # but somebody else is faster
+            held.remove(port)
+            return True
 
-        assert await taken(neighbour.port, give_way=give_way) == (in_use(neighbour.port),)
+        assert (
+            await listen(free_port, neighbour.port, give_way=give_way, held=held) == free_port
+        )
         assert neighbour.asked == []
+
+
+async def test_another_account_keeps_its_port_and_is_not_asked(free_port: int) -> None:
+    async with open_neighbour(CANCELLED) as other:
+        held = {other.port}
+        assert await listen(other.port, free_port, held=held) == free_port
+        assert await taken(other.port, held={other.port}) == (in_use(other.port),)
+        assert other.asked == []
+
+
+async def test_a_port_that_another_account_is_trying_to_have_is_left_to_it(
+    free_port: int,
+) -> None:
+    held: set[int] = set()
+    async with open_neighbour() as silent, trio.open_nursery() as nursery:
+        nursery.start_soon(partial(listen, silent.port, free_port, held=held))
+        await wait_all_tasks_blocked()
+        assert held == {silent.port}
+        assert await listen(silent.port, 0, held=held) != free_port
+    assert len(silent.asked) == 1
 
 
 async def test_a_port_may_be_none_for_us(
