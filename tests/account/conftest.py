@@ -15,7 +15,9 @@ import trio
 from trio.testing import MockClock
 
 from codex_trio import testing
+from codex_trio.account.routing import Routing
 from codex_trio.account.storage import Store
+from codex_trio.account.workspace import WorkspacePolicy
 from codex_trio.errors import StoreError
 from codex_trio.server import Server, open_server
 from codex_trio.testing import Recorded, StandIn, WireClient, open_stand_in
@@ -83,6 +85,17 @@ def patient_clock() -> MockClock:
 def still_clock() -> MockClock:
     """A clock that stands still until a test says ``jump``: what is loaded first takes longer."""
     return MockClock()
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks the backend in the background, at any time, with any token."""
+
+    async def do_nothing(errand: object) -> None:
+        await trio.sleep_forever()
+
+    for errand in (Routing, WorkspacePolicy):
+        monkeypatch.setattr(errand, "watch", do_nothing)
 
 
 def jump(clock: MockClock) -> None:

@@ -12,8 +12,6 @@ import attrs
 import trio
 from trio.testing import MockClock
 
-from codex_trio.account.routing import Routing
-from codex_trio.account.workspace import WorkspacePolicy
 from codex_trio.testing import Account, Outcome, Recorded, StandIn, Tokens, WireClient
 from tests.account.signed_in import sign_in
 from tests.sites import open_site
@@ -113,16 +111,6 @@ async def updated(client: WireClient) -> tuple[Any, Any]:
     """Wait until it is told who is signed in: in which way, with what plan."""
     params = (await client.next_notification("account/updated"))["params"]
     return params["authMode"], params["planType"]
-
-
-def stop_errands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody ask the backend in the background, at any time, with any token."""
-    for errand in (Routing, WorkspacePolicy):
-        monkeypatch.setattr(errand, "watch", _do_nothing)
-
-
-async def _do_nothing(errand: object) -> None:
-    await trio.sleep_forever()
 
 
 def thread_clock(monkeypatch: pytest.MonkeyPatch) -> MockClock:

@@ -25,7 +25,6 @@ from tests.account.renewals import (
     sign_in_for,
     sign_in_other,
     status,
-    stop_errands,
     thread_clock,
 )
 from tests.account.signed_in import sign_in, stored_tokens
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 
     from codex_trio.upstream import Reply
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 MISMATCH = (
     "Your access token could not be refreshed because you have since logged out or signed in to"
     " another account. Please sign in again."
@@ -47,11 +48,6 @@ REVOKED = (
 )
 EXHAUSTED = "No more recovery steps available."
 REFUSED = Fault.status(401)
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

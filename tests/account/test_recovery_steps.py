@@ -15,7 +15,6 @@ from tests.account.renewals import (
     TOKEN,
     outcomes,
     sign_in_other,
-    stop_errands,
     token,
 )
 from tests.account.signed_in import sign_in
@@ -26,16 +25,13 @@ if TYPE_CHECKING:
     from codex_trio.account.recovery import Recovery
     from codex_trio.server import Server
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 MISMATCH = (
     "Your access token could not be refreshed because you have since logged out or signed in to"
     " another account. Please sign in again."
 )
 EXHAUSTED = "No more recovery steps available."
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

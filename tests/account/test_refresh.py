@@ -27,7 +27,6 @@ from tests.account.renewals import (
     renewed,
     sign_in_for,
     status,
-    stop_errands,
     thread_clock,
     token,
 )
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     from codex_trio.server import Server
     from codex_trio.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 Question: TypeAlias = "tuple[str, Any]"
 
 READ: Question = ("account/read", {})
@@ -51,11 +52,6 @@ STATUS_ANEW: Question = ("getAuthStatus", {"includeToken": True, "refreshToken":
 LIMITS: Question = ("account/rateLimits/read", None)
 
 DAY = 86400
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

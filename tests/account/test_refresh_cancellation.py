@@ -23,7 +23,6 @@ from tests.account.renewals import (
     outcomes,
     renewed,
     sign_in_for,
-    stop_errands,
     thread_clock,
 )
 from tests.account.signed_in import sign_in, stored_tokens
@@ -39,13 +38,10 @@ if TYPE_CHECKING:
     from codex_trio.account.refresh import Refresher
     from codex_trio.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 UNKNOWN = "it is not known whether an earlier attempt has succeeded"
 ENDED = "the server has ended before the tokens were renewed"
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

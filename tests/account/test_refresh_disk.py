@@ -29,7 +29,6 @@ from tests.account.renewals import (
     sign_in_for,
     sign_in_other,
     status,
-    stop_errands,
     thread_clock,
     token,
     told,
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
     from codex_trio.server import Server
     from codex_trio.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 WRITING = os.O_WRONLY | os.O_RDWR
 OPEN, WRITE, FLOCK = os.open, os.write, fcntl.flock
 
@@ -55,11 +56,6 @@ UNLOCKABLE = [
     "the locks may be read",
     "nothing can be locked",
 ]
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @attrs.define(eq=False)

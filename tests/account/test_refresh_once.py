@@ -22,7 +22,6 @@ from tests.account.renewals import (
     outcomes,
     renewed,
     sign_in_for,
-    stop_errands,
     token,
 )
 from tests.account.signed_in import sign_in, stored_tokens
@@ -33,17 +32,14 @@ if TYPE_CHECKING:
 
     from codex_trio.server import Server
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 Question: TypeAlias = "tuple[str, Any]"
 
 READ_ANEW: Question = ("account/read", {"refreshToken": True})
 STATUS: Question = ("getAuthStatus", {"includeToken": True})
 STATUS_ANEW: Question = ("getAuthStatus", {"includeToken": True, "refreshToken": True})
 LIMITS: Question = ("account/rateLimits/read", None)
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 # --- once ---

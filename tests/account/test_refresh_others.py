@@ -22,7 +22,6 @@ from tests.account.renewals import (
     outcomes,
     renewed,
     sign_in_other,
-    stop_errands,
     thread_clock,
     token,
     told,
@@ -38,12 +37,9 @@ if TYPE_CHECKING:
 
     from codex_trio.server import Server
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 REUSED = Fault.status(401, {"error": {"code": "refresh_token_reused"}})
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

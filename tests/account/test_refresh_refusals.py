@@ -21,7 +21,6 @@ from tests.account.renewals import (
     renewed,
     sign_in_for,
     sign_in_other,
-    stop_errands,
     thread_clock,
     token,
     told,
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 
     from codex_trio.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 OUTDATED = "Your access token could not be refreshed"
 SIGN_IN = "Please log out and sign in again."
 TEXTS = {
@@ -44,11 +45,6 @@ TEXTS = {
     "invalidated": f"{OUTDATED} because your refresh token was revoked. {SIGN_IN}",
     "invalid_grant": f"{OUTDATED}. {SIGN_IN}",
 }
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from tests.account.renewals import (
     read_stored,
     renewed,
     status,
-    stop_errands,
     thread_clock,
     token,
     told,
@@ -41,17 +40,14 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 FIELDS = ("id_token", "access_token", "refresh_token")
 
 NOT_TEXT: list[Any] = [None, "", 5, True, [], {"x": "y"}]
 BAD_ID_TOKENS = ["bad", "a.b", "a.!.c", make_jwt({"email": 5}), "e30.W10.x", "x" * 2**20]
 
 OUTDATED = "Your access token could not be refreshed"
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

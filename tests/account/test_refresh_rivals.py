@@ -24,7 +24,6 @@ from tests.account.renewals import (
     read_stored,
     renewed,
     sign_in_other,
-    stop_errands,
     token,
     told,
     updated,
@@ -38,15 +37,12 @@ if TYPE_CHECKING:
     from codex_trio.server import Server
     from codex_trio.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 MISMATCH = (
     "Your access token could not be refreshed because you have since logged out or signed in to"
     " another account. Please sign in again."
 )
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from tests.account.renewals import (
     renewed,
     sign_in_for,
     status,
-    stop_errands,
     thread_clock,
     token,
 )
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 
     from codex_trio.server import Server
     from codex_trio.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("alone")
 
 UNKNOWN = (
     "Failed to refresh token: it is not known whether an earlier attempt has succeeded, and the"
@@ -57,11 +58,6 @@ NOT_DONE = [
     Fault.status(200, b"x" * 5 * 2**20),
 ]
 DONE = [Fault.lose(), Fault.cut(), Fault.trickle()]
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    stop_errands(monkeypatch)
 
 
 @pytest.fixture

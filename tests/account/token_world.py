@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -104,9 +105,11 @@ class Room:
             self._ended.set()
 
     async def _answer(self) -> None:
-        """Be a host that has new tokens."""
+        """Be a host that has new tokens, at once or after a while."""
         while True:
             question = await self.client.next_question()
+            for _ in range(random.choice((0, 30, 300))):
+                await trio.lowlevel.checkpoint()
             await self.client.answer(question, brought(self.stand_in))
 
     async def crash(self, pause: int) -> None:
