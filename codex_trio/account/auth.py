@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 import trio
 
+from codex_trio.account.identity import identity, is_renewable
 from codex_trio.errors import StoreError
 from codex_trio.groups import describe_ways
 
@@ -287,44 +288,8 @@ class Auth:
             follow()
 
     def _announce(self, before: Credentials | None) -> None:
-        if _identity(before) != _identity(self.current):
+        if identity(before) != identity(self.current):
             self.changed()
-
-
-def is_renewable(stored: Credentials, former: Credentials) -> bool:
-    """Say whether what is stored still has the refresh token of some former snapshot."""
-    return _refresh_key(stored) is not None and _refresh_key(stored) == _refresh_key(former)
-
-
-def is_same_account(one: Credentials | None, other: Credentials | None) -> bool:
-    """Say whether two snapshots are of one account, be it with other tokens."""
-    if one is None or other is None or one.mode != other.mode:
-        return False
-    if one.mode == "apikey" or one.tokens is None or other.tokens is None:
-        return one == other
-    users = one.tokens.claims.user_id, other.tokens.claims.user_id
-    known = None not in users  # it may become known by and by
-    return one.tokens.account_id == other.tokens.account_id and not (
-        known and users[0] != users[1]
-    )
-
-
-def _refresh_key(credentials: Credentials) -> tuple[str, str | None] | None:
-    tokens = credentials.tokens
-    if tokens is None or credentials.mode != "chatgpt":
-        return None
-    return tokens.refresh_token, tokens.account_id
-
-
-def _identity(credentials: Credentials | None) -> tuple[object, ...] | None:
-    """Name what clients are told of somebody, and who it is."""
-    if credentials is None:
-        return None
-    tokens = credentials.tokens
-    if tokens is None or credentials.mode == "apikey":
-        return credentials.mode, credentials.api_key
-    claims = tokens.claims
-    return credentials.mode, claims.plan, tokens.account_id, claims.user_id
 
 
 async def _call(step: Awaitable[T]) -> T:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
-from codex_trio.account.auth import is_same_account
+from codex_trio.account.identity import is_same_account
 from codex_trio.account.refresh_grant import MISMATCH
 from codex_trio.errors import RefreshError
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import trio
 
-from codex_trio.account.auth import is_same_account
 from codex_trio.account.flights import Flights
+from codex_trio.account.identity import is_same_account
 from codex_trio.account.oauth import now
 from codex_trio.account.refresh_grant import Age, classify, question, renew
 from codex_trio.account.refresh_note import RefreshNote

@@ -11,9 +11,10 @@ import pytest
 import trio
 
 from codex_trio.account import auth as auth_module
-from codex_trio.account.auth import Auth, is_renewable, is_same_account
+from codex_trio.account.auth import Auth
 from codex_trio.account.credentials import Credentials
 from codex_trio.account.file_store import FileStore
+from codex_trio.account.identity import is_renewable, is_same_account
 from codex_trio.account.policy import Policy
 from codex_trio.account.restrictions import Restrictions
 from codex_trio.account.storage import MemoryStore
