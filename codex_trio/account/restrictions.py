@@ -48,8 +48,9 @@ class Restrictions:
     @property
     def workspaces(self) -> tuple[str, ...]:
         """The workspaces that are named and allowed, of which the issuer is told."""
-        named = (*self.own.forced_workspaces, *self.policy.forced_workspaces)
-        return tuple(filter(self.allows_workspace, dict.fromkeys(named)))
+        own = self.own.forced_workspaces  # as they are written: the original tells repeats, too
+        others = [name for name in self.policy.forced_workspaces if name not in own]
+        return tuple(filter(self.allows_workspace, (*own, *others)))
 
     def describe_workspaces(self) -> str:
         """Name the workspaces that are allowed, as errors of 0.163.0 do."""

@@ -48,8 +48,8 @@ FAULTS = {
     "refresh: cut": Fault.cut(),
     "refresh: refused": Fault.status(401, {"error": {"code": "refresh_token_expired"}}),
 }
-DOUBTFUL = ("refresh: lost", "refresh: cut", "refresh: refused", "crash")
-"""What may cost somebody their session, through nobody's fault here."""
+DOUBTFUL = ("refresh: lost", "refresh: cut", "refresh: refused", "crash", "garbage")
+"""What may cost somebody their session: tokens do not arrive, or cannot be stored."""
 
 REFUSED = (RpcError, ClientGoneError, StoreError, trio.ClosedResourceError)
 
