@@ -47,7 +47,7 @@ together = st.lists(acts, min_size=1, max_size=3)
     schedule=st.random_module(),
 )
 @settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 def test_whoever_is_signed_in_is_who_should_be(plan: list[list[Act]], schedule: Random) -> None:
     """``schedule`` seeds the order in which Trio runs tasks as well."""

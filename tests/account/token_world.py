@@ -154,6 +154,8 @@ class World:
     states: set[State] = attrs.field(factory=lambda: {State()})
     doubted: set[Name] = attrs.field(factory=set)
     """Whose tokens may have been lost."""
+    risked: bool = False
+    """Whether anybody's ever may."""
 
     # --- acts ---
 
@@ -215,6 +217,7 @@ class World:
 
     async def play(self, acts: list[Act]) -> None:
         """Do some things at once, and see what has come of them."""
+        self.risked |= any(act.kind in DOUBTFUL for act in acts)
         async with trio.open_nursery() as nursery:
             for act in acts:
                 nursery.start_soon(self.act, act)
@@ -247,6 +250,8 @@ class World:
             for one in (room.server.account.auth._stored, room.server.account.auth._hosted):
                 self._check_one(one)
         self._check_one(self._read())
+        spent_twice = "reused" in [one.outcome for one in self.stand_in.exchanges]
+        assert self.risked or not spent_twice
 
     def _check_one(self, credentials: Credentials | None) -> None:
         if credentials is None or credentials.tokens is None:
