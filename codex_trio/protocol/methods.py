@@ -1,9 +1,4 @@
-"""The table of everything that may be said, and in which direction.
-
-It names every method of release 0.163.0, in the order in which that release lists them; a row
-with words is one that we speak. Dispatch, types, tests and ``docs/protocol.md`` read it, and a
-test compares it with the schema that the pinned binary generates.
-"""
+"""All that may be said, in the order of release 0.163.0; a row with words is one we speak."""
 
 from __future__ import annotations
 

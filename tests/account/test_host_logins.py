@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,6 +12,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from codex_trio.errors import RpcError
+from codex_trio.protocol import methods
+from codex_trio.protocol.account import ChatgptAuthTokensLoginAccountParams
+from codex_trio.rpc.calls import Call
+from codex_trio.rpc.client import Client
 from codex_trio.server import open_server
 from codex_trio.testing import Account, StandIn, WireClient, make_jwt
 from tests.account.conftest import (
@@ -36,6 +42,8 @@ from tests.account.hosts import (
     token_in_force,
     updated,
 )
+from tests.cancellation import cancel_at_step
+from tests.checked import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,3 +237,42 @@ async def test_a_token_that_fits_in_no_header_is_never_sent(
     assert caught.value.message.startswith("failed to fetch codex rate limits: error sending")
     assert stand_in.requests == []
     assert payload not in caught.value.message
+
+
+# --- cancellation ---
+
+
+async def test_a_host_login_that_is_cancelled_is_whole_or_has_not_been(
+    tmp_path: Path, stand_in: StandIn
+) -> None:
+    """The handler is cut at every step, with a login under way; what is so and told agrees."""
+    step = 1
+    while True:
+        settings = stand_in.settings(tmp_path / str(step), watch_interval=math.inf)
+        async with open_server(settings) as server, connect(server) as other:
+            await other.initialize(experimental=True)
+            pending = await start(other, DEVICE)
+            board, auth = server.account.board, server.account.auth
+            outbox, outgoing = trio.open_memory_channel[bytes](math.inf)
+            params = ChatgptAuthTokensLoginAccountParams(
+                access_token=stand_in.issue_access_token(GRACE), chatgpt_account_id="ws-grace"
+            )
+            owner = Client(outbox, trio.CancelScope())
+            call = Call(1, methods.LOGIN_START, params, owner)
+            work: Any = partial(board.handlers["account/login/start"], call)
+            reached = await cancel_at_step(work, step)
+            in_force = auth.hosted
+            assert call.replied == in_force
+            assert outgoing.statistics().current_buffer_used == int(in_force)
+            assert (await account(other) == "chatgpt") == in_force
+            if in_force:
+                assert await completed(other) == (
+                    pending["loginId"],
+                    NOT_COMPLETED[DEVICE["type"]],
+                )
+                assert await completed(other) == (None, None)
+        if not reached:
+            break
+        step += 1
+    assert in_force
+    assert step > 1

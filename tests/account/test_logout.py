@@ -354,7 +354,6 @@ async def test_a_sign_in_that_is_under_way_ends_first(
     assert said[0]["params"]["error"] == "Login was not completed"
 
 
-# BUG: a body that is cut while it is written leaves a generator of httpx's to the collector.
 async def test_a_sign_out_that_is_cancelled_is_whole_or_has_not_been(
     tmp_path: Path, stand_in: StandIn, tokens: Tokens
 ) -> None:
