@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from codex_trio.protocol import methods
-from codex_trio.protocol.words import Tagged
-from codex_trio.settings import CONTRACT
+from codex_trio.protocol.words import Tagged, Untagged
+from codex_trio.server import open_server
+from codex_trio.settings import CONTRACT, Settings
 
 if TYPE_CHECKING:
     from codex_trio.protocol.rows import Lane
@@ -44,7 +48,8 @@ connection goes on.
 BESIDE = """
 ## Requests beside the contract
 
-`account/login/complete` is ours. The others are the dialect of release 0.92.0, for clients of
+`account/login/complete` and `account/status/read` are ours. `thread/rollback` is of release
+0.118.0, whose place `thread/revert` has taken. The others are the dialect of release 0.92.0, for clients of
 that age; what they cause is told by `loginChatGptComplete` and `authStatusChange` to those who
 have spoken it.
 """
@@ -55,7 +60,8 @@ def words(kind: Any) -> str:
         return ""
     if kind is type(None):
         return "none"
-    tags = [mark.name for mark in getattr(kind, "__metadata__", ()) if isinstance(mark, Tagged)]
+    marks = getattr(kind, "__metadata__", ())
+    tags = [mark.name for mark in marks if isinstance(mark, Tagged | Untagged)]
     return f"`{tags[0] if tags else kind.__name__}`"
 
 
@@ -64,6 +70,13 @@ def lane(lane: Lane | None) -> str:
         return ""
     fields = f" ({' or '.join(lane.fields)})" if lane.fields else ""
     return f"{lane.name}{fields}{', as a reader' if lane.shared else ''}"
+
+
+async def served() -> set[str]:
+    """Ask a server what it has handlers for."""
+    with tempfile.TemporaryDirectory() as home:
+        async with open_server(Settings(codex_home=Path(home))) as server:
+            return set(server.account.board.handlers)
 
 
 def yes(value: object) -> str:
@@ -76,10 +89,11 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def page() -> str:
+    handlers = trio.run(served)
     requests = [
         [
             f"`{row.name}`",
-            yes(row.params),
+            yes(row.name in handlers),
             yes(row.experimental),
             lane(row.lane),
             words(row.params),

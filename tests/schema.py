@@ -14,7 +14,7 @@ import jsonschema
 from codex_cli_bin import bundled_codex_path  # type: ignore[import-untyped]  # it has no types
 
 from codex_trio.protocol import legacy, methods
-from codex_trio.protocol.words import Tagged
+from codex_trio.protocol.words import Tagged, Untagged
 
 Json = Any
 
@@ -64,7 +64,9 @@ def message_validator(union: str, method: str) -> jsonschema.Draft7Validator:
 def words_name(words: Any) -> str:
     """Return the name that words have in the schema."""
     tags = [
-        mark.name for mark in getattr(words, "__metadata__", ()) if isinstance(mark, Tagged)
+        mark.name
+        for mark in getattr(words, "__metadata__", ())
+        if isinstance(mark, Tagged | Untagged)
     ]
     return tags[0] if tags else str(words.__name__)
 

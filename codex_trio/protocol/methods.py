@@ -4,7 +4,43 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from codex_trio.protocol import account, handshake, legacy, limits
+from codex_trio.protocol import config_rows, handshake, legacy, thread_rows
+from codex_trio.protocol.account_rows import (
+    ACCOUNT_READ as ACCOUNT_READ,
+)
+from codex_trio.protocol.account_rows import (
+    ACCOUNT_UPDATED as ACCOUNT_UPDATED,
+)
+from codex_trio.protocol.account_rows import (
+    AUTH_TOKENS_REFRESH as AUTH_TOKENS_REFRESH,
+)
+from codex_trio.protocol.account_rows import (
+    GET_AUTH_STATUS as GET_AUTH_STATUS,
+)
+from codex_trio.protocol.account_rows import (
+    LOGIN_CANCEL as LOGIN_CANCEL,
+)
+from codex_trio.protocol.account_rows import (
+    LOGIN_COMPLETE as LOGIN_COMPLETE,
+)
+from codex_trio.protocol.account_rows import (
+    LOGIN_COMPLETED as LOGIN_COMPLETED,
+)
+from codex_trio.protocol.account_rows import (
+    LOGIN_START as LOGIN_START,
+)
+from codex_trio.protocol.account_rows import (
+    LOGOUT as LOGOUT,
+)
+from codex_trio.protocol.account_rows import (
+    RATE_LIMITS_READ as RATE_LIMITS_READ,
+)
+from codex_trio.protocol.account_rows import (
+    RATE_LIMITS_UPDATED as RATE_LIMITS_UPDATED,
+)
+from codex_trio.protocol.account_rows import (
+    STATUS_READ as STATUS_READ,
+)
 from codex_trio.protocol.lanes import (
     ACCOUNT,
     ACCOUNT_SHARED,
@@ -16,7 +52,6 @@ from codex_trio.protocol.lanes import (
     FS_WATCH,
     FUZZY_SEARCH,
     MCP_OAUTH,
-    MCP_REGISTRY,
     MEMORY,
     MEMORY_SHARED,
     PAIRING,
@@ -27,11 +62,8 @@ from codex_trio.protocol.lanes import (
     REMOTE_CLIENTS,
     REMOTE_CLIENTS_SHARED,
     REMOTE_CONTROL,
-    REMOTE_CONTROL_SHARED,
     SECTIONS,
-    SECTIONS_SHARED,
     THREAD,
-    THREAD_OR_PATH,
     WINDOWS_SANDBOX,
 )
 from codex_trio.protocol.rows import (
@@ -44,69 +76,7 @@ from codex_trio.protocol.rows import (
 INITIALIZE: Final = ClientRequest(
     "initialize", handshake.InitializeParams, handshake.InitializeResponse, handshake=True
 )
-LOGIN_START: Final[ClientRequest[account.LoginAccountParams, account.LoginAccountResponse]] = (
-    ClientRequest(
-        "account/login/start",
-        account.LoginAccountParams,
-        account.LoginAccountResponse,
-        lane=ACCOUNT,
-        experimental_part=account.experimental_login,
-    )
-)
-LOGIN_CANCEL: Final = ClientRequest(
-    "account/login/cancel",
-    account.CancelLoginAccountParams,
-    account.CancelLoginAccountResponse,
-)  # in no lane: what it ends must not be able to delay it
-LOGIN_COMPLETE: Final = ClientRequest(
-    "account/login/complete",
-    account.CompleteLoginAccountParams,
-    account.CompleteLoginAccountResponse,
-    experimental=True,
-    listed=False,
-)
-STATUS_READ: Final = ClientRequest(
-    "account/status/read",
-    type(None),
-    account.AccountStatusReadResponse,
-    experimental=True,
-    listed=False,
-)
-LOGOUT: Final = ClientRequest(
-    "account/logout", type(None), account.LogoutAccountResponse, lane=ACCOUNT
-)
-ACCOUNT_READ: Final = ClientRequest(
-    "account/read", account.GetAccountParams, account.GetAccountResponse, lane=ACCOUNT_SHARED
-)
-RATE_LIMITS_READ: Final = ClientRequest(
-    "account/rateLimits/read",
-    limits.GetAccountRateLimitsParams,
-    limits.GetAccountRateLimitsResponse,
-    optional=True,
-)  # in no lane: it waits for a host that may be slow
-GET_AUTH_STATUS: Final = ClientRequest(
-    "getAuthStatus",
-    account.GetAuthStatusParams,
-    account.GetAuthStatusResponse,
-    lane=ACCOUNT_SHARED,
-)
-
-AUTH_TOKENS_REFRESH: Final = ServerRequest(
-    "account/chatgptAuthTokens/refresh",
-    account.ChatgptAuthTokensRefreshParams,
-    account.ChatgptAuthTokensRefreshResponse,
-)
-
-ACCOUNT_UPDATED: Final = ServerNotification(
-    "account/updated", account.AccountUpdatedNotification
-)
-RATE_LIMITS_UPDATED: Final = ServerNotification(
-    "account/rateLimits/updated", limits.AccountRateLimitsUpdatedNotification
-)
 CONFIG_WARNING: Final = ServerNotification("configWarning", handshake.ConfigWarningNotification)
-LOGIN_COMPLETED: Final = ServerNotification(
-    "account/login/completed", account.AccountLoginCompletedNotification
-)
 
 CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     INITIALIZE,
@@ -116,18 +86,18 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("userVerification/delete", experimental=True),
     ClientRequest("userVerification/verify", experimental=True),
     ClientRequest("userVerification/cancel", experimental=True),
-    ClientRequest("thread/start"),
-    ClientRequest("thread/resume", lane=THREAD_OR_PATH),
-    ClientRequest("thread/fork", lane=THREAD_OR_PATH),
-    ClientRequest("thread/archive", lane=THREAD),
-    ClientRequest("thread/delete", lane=THREAD),
-    ClientRequest("thread/unsubscribe", lane=THREAD),
+    thread_rows.THREAD_START,
+    thread_rows.THREAD_RESUME,
+    thread_rows.THREAD_FORK,
+    thread_rows.THREAD_ARCHIVE,
+    thread_rows.THREAD_DELETE,
+    thread_rows.THREAD_UNSUBSCRIBE,
     ClientRequest("thread/increment_elicitation", lane=THREAD, experimental=True),
     ClientRequest("thread/decrement_elicitation", lane=THREAD, experimental=True),
-    ClientRequest("thread/name/set", lane=THREAD),
+    thread_rows.THREAD_NAME_SET,
     ClientRequest("thread/prediction/request", lane=THREAD, experimental=True),
     ClientRequest("thread/goal/set", lane=THREAD),
-    ClientRequest("thread/goal/get", lane=THREAD),
+    thread_rows.THREAD_GOAL_GET,
     ClientRequest("thread/goal/clear", lane=THREAD),
     ClientRequest("thread/queue/add", lane=THREAD, experimental=True),
     ClientRequest("thread/queue/list", lane=THREAD, experimental=True),
@@ -135,26 +105,26 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("thread/queue/delete", lane=THREAD, experimental=True),
     ClientRequest("thread/queue/reorder", lane=THREAD, experimental=True),
     ClientRequest("thread/queue/start", lane=THREAD, experimental=True),
-    ClientRequest("thread/metadata/update", lane=THREAD),
+    thread_rows.THREAD_METADATA_UPDATE,
     ClientRequest("thread/attachment/add", lane=THREAD),
     ClientRequest("thread/attachment/list", lane=THREAD),
     ClientRequest("thread/attachmentOwner/list", lane=THREAD),
     ClientRequest("thread/attachment/remove", lane=THREAD),
     ClientRequest("thread/section/move", lane=THREAD),
-    ClientRequest("thread/settings/update", lane=THREAD, experimental=True),
+    thread_rows.THREAD_SETTINGS_UPDATE,
     ClientRequest("thread/memoryMode/set", lane=THREAD, experimental=True),
     ClientRequest("memory/status", lane=MEMORY_SHARED, experimental=True),
     ClientRequest("memory/reset", lane=MEMORY, experimental=True),
     ClientRequest("rollout/compress", experimental=True),
-    ClientRequest("thread/unarchive", lane=THREAD),
-    ClientRequest("thread/compact/start", lane=THREAD),
+    thread_rows.THREAD_UNARCHIVE,
+    thread_rows.THREAD_COMPACT_START,
     ClientRequest("thread/shellCommand", lane=THREAD),
     ClientRequest("thread/approveGuardianDeniedAction", lane=THREAD),
     ClientRequest("thread/backgroundTerminals/clean", lane=THREAD, experimental=True),
-    ClientRequest("thread/backgroundTerminals/list", lane=THREAD, experimental=True),
+    thread_rows.THREAD_BACKGROUND_TERMINALS_LIST,
     ClientRequest("thread/backgroundTerminals/terminate", lane=THREAD, experimental=True),
-    ClientRequest("thread/revert", lane=THREAD),
-    ClientRequest("thread/list"),
+    thread_rows.THREAD_REVERT,
+    thread_rows.THREAD_LIST,
     ClientRequest("project/list", lane=PROJECTS_SHARED, experimental=True),
     ClientRequest("project/read", lane=PROJECTS_SHARED, experimental=True),
     ClientRequest("project/create", lane=PROJECTS, experimental=True),
@@ -162,28 +132,28 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("project/update", lane=PROJECTS, experimental=True),
     ClientRequest("project/move", lane=PROJECTS, experimental=True),
     ClientRequest("project/delete", lane=PROJECTS, experimental=True),
-    ClientRequest("threadSection/list", lane=SECTIONS_SHARED),
+    thread_rows.THREAD_SECTION_LIST,
     ClientRequest("threadSection/create", lane=SECTIONS),
     ClientRequest("threadSection/update", lane=SECTIONS),
     ClientRequest("threadSection/delete", lane=SECTIONS),
     ClientRequest("thread/search", experimental=True),
     ClientRequest("thread/searchOccurrences", experimental=True),
-    ClientRequest("thread/loaded/list"),
-    ClientRequest("thread/read", lane=THREAD),
+    thread_rows.THREAD_LOADED_LIST,
+    thread_rows.THREAD_READ,
     ClientRequest("thread/readState/update", lane=THREAD, experimental=True),
-    ClientRequest("thread/turns/list"),
-    ClientRequest("thread/items/list"),
+    thread_rows.THREAD_TURNS_LIST,
+    thread_rows.THREAD_ITEMS_LIST,
     ClientRequest("thread/items/read", experimental=True),
-    ClientRequest("thread/inject_items", lane=THREAD),
-    ClientRequest("skills/list", lane=CONFIG_SHARED),
+    thread_rows.THREAD_INJECT_ITEMS,
+    config_rows.SKILLS_LIST,
     ClientRequest("skills/extraRoots/set", lane=CONFIG),
-    ClientRequest("hooks/list", lane=CONFIG_SHARED),
+    config_rows.HOOKS_LIST,
     ClientRequest("marketplace/add", lane=CONFIG),
     ClientRequest("marketplace/remove", lane=CONFIG),
     ClientRequest("marketplace/upgrade", lane=CONFIG),
-    ClientRequest("plugin/list"),
+    config_rows.PLUGIN_LIST,
     ClientRequest("plugin/search", experimental=True),
-    ClientRequest("plugin/installed"),
+    config_rows.PLUGIN_INSTALLED,
     ClientRequest("plugin/reconcile"),
     ClientRequest("plugin/read"),
     ClientRequest("plugin/skill/read", lane=CONFIG),
@@ -193,7 +163,7 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("plugin/share/checkout", lane=CONFIG),
     ClientRequest("plugin/share/delete", lane=CONFIG),
     ClientRequest("app/read"),
-    ClientRequest("app/list"),
+    config_rows.APP_LIST,
     ClientRequest("app/installed"),
     ClientRequest("fs/readFile"),
     ClientRequest("fs/writeFile"),
@@ -207,10 +177,10 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("skills/config/write", lane=CONFIG),
     ClientRequest("plugin/install", lane=CONFIG),
     ClientRequest("plugin/uninstall", lane=CONFIG),
-    ClientRequest("turn/start", lane=THREAD),
+    thread_rows.TURN_START,
     ClientRequest("turn/settings/update", lane=THREAD, experimental=True),
-    ClientRequest("turn/steer", lane=THREAD),
-    ClientRequest("turn/interrupt", lane=THREAD),
+    thread_rows.TURN_STEER,
+    thread_rows.TURN_INTERRUPT,
     ClientRequest("thread/realtime/start", lane=THREAD, experimental=True),
     ClientRequest("thread/realtime/appendAudio", lane=THREAD, experimental=True),
     ClientRequest("thread/realtime/appendText", lane=THREAD, experimental=True),
@@ -219,29 +189,29 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("thread/timeline/list", lane=THREAD, experimental=True),
     ClientRequest("thread/realtime/listVoices", experimental=True),
     ClientRequest("review/start", lane=THREAD),
-    ClientRequest("model/list"),
+    config_rows.MODEL_LIST,
     ClientRequest("account/gatewayOAuth/read", lane=ACCOUNT_SHARED),
     ClientRequest("account/gatewayOAuth/login", lane=ACCOUNT),
     ClientRequest("account/gatewayOAuth/cancel", lane=ACCOUNT),
-    ClientRequest("modelProvider/capabilities/read"),
-    ClientRequest("experimentalFeature/list", lane=CONFIG),
-    ClientRequest("permissionProfile/list", lane=CONFIG_SHARED),
+    config_rows.PROVIDER_CAPABILITIES_READ,
+    config_rows.EXPERIMENTAL_FEATURE_LIST,
+    config_rows.PERMISSION_PROFILE_LIST,
     ClientRequest("experimentalFeature/enablement/set", lane=CONFIG),
     ClientRequest("remoteControl/enable", lane=REMOTE_CONTROL, experimental=True),
     ClientRequest("remoteControl/disable", lane=REMOTE_CONTROL, experimental=True),
-    ClientRequest("remoteControl/status/read", lane=REMOTE_CONTROL_SHARED, experimental=True),
+    config_rows.REMOTE_CONTROL_STATUS_READ,
     ClientRequest("remoteControl/pairing/start", lane=PAIRING, experimental=True),
     ClientRequest("remoteControl/pairing/status", lane=PAIRING_SHARED, experimental=True),
     ClientRequest("remoteControl/client/list", lane=REMOTE_CLIENTS_SHARED, experimental=True),
     ClientRequest("remoteControl/client/revoke", lane=REMOTE_CLIENTS, experimental=True),
-    ClientRequest("collaborationMode/list", experimental=True),
+    config_rows.COLLABORATION_MODE_LIST,
     ClientRequest("mock/experimentalMethod", experimental=True),
     ClientRequest("environment/add", lane=ENVIRONMENT, experimental=True),
     ClientRequest("environment/info", lane=ENVIRONMENT_SHARED, experimental=True),
     ClientRequest("environment/status", lane=ENVIRONMENT_SHARED, experimental=True),
     ClientRequest("mcpServer/oauth/login", lane=MCP_OAUTH),
-    ClientRequest("config/mcpServer/reload", lane=MCP_REGISTRY),
-    ClientRequest("mcpServerStatus/list", lane=MCP_REGISTRY),
+    config_rows.CONFIG_MCP_RELOAD,
+    config_rows.MCP_SERVER_STATUS_LIST,
     ClientRequest("mcpServer/resource/read", lane=THREAD),
     ClientRequest("mcpServer/event/stream/start", experimental=True),
     ClientRequest("mcpServer/event/stream/stop", experimental=True),
@@ -268,16 +238,16 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("process/writeStdin", lane=PROCESS, experimental=True),
     ClientRequest("process/kill", lane=PROCESS, experimental=True),
     ClientRequest("process/resizePty", lane=PROCESS, experimental=True),
-    ClientRequest("config/read", lane=CONFIG_SHARED),
+    config_rows.CONFIG_READ,
     ClientRequest("externalAgentConfig/detect", lane=CONFIG),
     ClientRequest("externalAgentConfig/import", lane=CONFIG),
     ClientRequest("externalAgentConfig/import/recordHistory", lane=CONFIG),
     ClientRequest("externalAgentConfig/import/readHistories", lane=CONFIG_SHARED),
-    ClientRequest("config/value/write", lane=CONFIG),
-    ClientRequest("config/batchWrite", lane=CONFIG),
-    ClientRequest("configRequirements/read", lane=CONFIG),
+    config_rows.CONFIG_VALUE_WRITE,
+    config_rows.CONFIG_BATCH_WRITE,
+    config_rows.CONFIG_REQUIREMENTS_READ,
     ACCOUNT_READ,
-    ClientRequest("getConversationSummary"),
+    thread_rows.GET_CONVERSATION_SUMMARY,
     ClientRequest("gitDiffToRemote"),
     GET_AUTH_STATUS,
     ClientRequest("fuzzyFileSearch"),
@@ -303,41 +273,41 @@ SERVER_REQUESTS: Final[tuple[ServerRequest[Any, Any], ...]] = (
 )
 
 SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
-    ServerNotification("error"),
-    ServerNotification("thread/started"),
-    ServerNotification("thread/status/changed"),
-    ServerNotification("thread/readState/changed"),
-    ServerNotification("thread/archived"),
-    ServerNotification("thread/deleted"),
-    ServerNotification("thread/unarchived"),
-    ServerNotification("thread/closed"),
-    ServerNotification("thread/reverted"),
-    ServerNotification("skills/changed"),
-    ServerNotification("thread/name/updated"),
+    thread_rows.ERROR,
+    thread_rows.THREAD_STARTED,
+    thread_rows.THREAD_STATUS_CHANGED,
+    thread_rows.THREAD_READ_STATE_CHANGED,
+    thread_rows.THREAD_ARCHIVED,
+    thread_rows.THREAD_DELETED,
+    thread_rows.THREAD_UNARCHIVED,
+    thread_rows.THREAD_CLOSED,
+    thread_rows.THREAD_REVERTED,
+    config_rows.SKILLS_CHANGED,
+    thread_rows.THREAD_NAME_UPDATED,
     ServerNotification("thread/attachment/updated"),
     ServerNotification("thread/goal/updated"),
     ServerNotification("thread/prediction/updated"),
-    ServerNotification("thread/goal/cleared"),
+    thread_rows.THREAD_GOAL_CLEARED,
     ServerNotification("thread/queue/changed"),
     ServerNotification("project/changed"),
     ServerNotification("thread/project/updated"),
     ServerNotification("thread/environment/connected"),
     ServerNotification("thread/environment/disconnected"),
-    ServerNotification("thread/settings/updated"),
-    ServerNotification("thread/tokenUsage/updated"),
-    ServerNotification("turn/started"),
+    thread_rows.THREAD_SETTINGS_UPDATED,
+    thread_rows.THREAD_TOKEN_USAGE_UPDATED,
+    thread_rows.TURN_STARTED,
     ServerNotification("hook/started"),
-    ServerNotification("turn/completed"),
+    thread_rows.TURN_COMPLETED,
     ServerNotification("hook/completed"),
-    ServerNotification("turn/diff/updated"),
-    ServerNotification("turn/plan/updated"),
-    ServerNotification("item/started"),
+    thread_rows.TURN_DIFF_UPDATED,
+    thread_rows.TURN_PLAN_UPDATED,
+    thread_rows.ITEM_STARTED,
     ServerNotification("item/autoApprovalReview/started"),
     ServerNotification("item/autoApprovalReview/completed"),
     ServerNotification("autoApprovalReview/strictReviewRequired"),
-    ServerNotification("item/completed"),
-    ServerNotification("item/agentMessage/delta"),
-    ServerNotification("item/plan/delta"),
+    thread_rows.ITEM_COMPLETED,
+    thread_rows.AGENT_MESSAGE_DELTA,
+    thread_rows.PLAN_DELTA,
     ServerNotification("command/exec/outputDelta"),
     ServerNotification("process/outputDelta"),
     ServerNotification("process/exited"),
@@ -345,7 +315,7 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
     ServerNotification("item/commandExecution/terminalInteraction"),
     ServerNotification("item/fileChange/outputDelta"),
     ServerNotification("item/fileChange/patchUpdated"),
-    ServerNotification("serverRequest/resolved"),
+    thread_rows.SERVER_REQUEST_RESOLVED,
     ServerNotification("item/mcpToolCall/progress"),
     ServerNotification("mcpServer/oauthLogin/completed"),
     ServerNotification("mcpServer/startupStatus/updated"),
@@ -354,23 +324,23 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
     ServerNotification("account/gatewayOAuth/changed"),
     RATE_LIMITS_UPDATED,
     ServerNotification("app/list/updated"),
-    ServerNotification("remoteControl/status/changed"),
+    config_rows.REMOTE_CONTROL_STATUS_CHANGED,
     ServerNotification("externalAgentConfig/import/progress"),
     ServerNotification("externalAgentConfig/import/completed"),
     ServerNotification("fs/changed"),
-    ServerNotification("item/reasoning/summaryTextDelta"),
-    ServerNotification("item/reasoning/summaryPartAdded"),
-    ServerNotification("item/reasoning/textDelta"),
-    ServerNotification("thread/compacted"),
-    ServerNotification("model/rerouted"),
+    thread_rows.REASONING_SUMMARY_TEXT_DELTA,
+    thread_rows.REASONING_SUMMARY_PART_ADDED,
+    thread_rows.REASONING_TEXT_DELTA,
+    thread_rows.THREAD_COMPACTED,
+    thread_rows.MODEL_REROUTED,
     ServerNotification("model/verification"),
-    ServerNotification("modelProvider/authRecoveryStarted"),
-    ServerNotification("modelProvider/authRecoveryCompleted"),
+    thread_rows.AUTH_RECOVERY_STARTED,
+    thread_rows.AUTH_RECOVERY_COMPLETED,
     ServerNotification("turn/moderationMetadata"),
     ServerNotification("model/safetyBuffering/updated"),
-    ServerNotification("warning"),
+    thread_rows.WARNING,
     ServerNotification("guardianWarning"),
-    ServerNotification("deprecationNotice"),
+    thread_rows.DEPRECATION_NOTICE,
     CONFIG_WARNING,
     ServerNotification("fuzzyFileSearch/sessionUpdated"),
     ServerNotification("fuzzyFileSearch/sessionCompleted"),
@@ -393,6 +363,7 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
 SERVED_BESIDE: Final[tuple[ClientRequest[Any, Any], ...]] = (
     LOGIN_COMPLETE,
     STATUS_READ,
+    thread_rows.THREAD_ROLLBACK,
     *legacy.REQUESTS,
 )
 """What is answered beside the contract: requests of ours, and those of an older dialect."""

@@ -11,17 +11,44 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from codex_trio.errors import InvalidParamsError
-from codex_trio.faults import describe, unknown_name
-from codex_trio.protocol.words import LEFT_OUT, Tagged
+from codex_trio.faults import unknown_name
+from codex_trio.protocol.scalars import (
+    Hook,
+    exactly,
+    not_empty,
+    number,
+    path,
+    thread_id,
+    unit,
+    whole,
+    wrong_type,
+)
+from codex_trio.protocol.words import (
+    ABSENT,
+    AS_WRITTEN,
+    LEFT_OUT,
+    ONE_OF,
+    Absent,
+    AsItCame,
+    ExternallyTagged,
+    NotEmpty,
+    Path,
+    Tagged,
+    Untagged,
+    Uuid,
+    Whole,
+)
 
-Hook = Callable[[Any, Any], Any]
+M = TypeVar("M")
 
 _converter: Final = Converter(detailed_validation=False, prefer_attrib_converters=False)
 
@@ -46,49 +73,18 @@ def camel(name: str) -> str:
     return first + "".join(other.title() for other in others)
 
 
-def wrong_type(value: object, expected: str) -> InvalidParamsError:
-    """Say what was found and what should have been there."""
-    return InvalidParamsError(f"invalid type: {describe(value)}, expected {expected}")
+def wire_name(field: attrs.Attribute[Any]) -> str:
+    """Say what a field of words is called on the wire."""
+    return field.name if field.metadata.keys() >= AS_WRITTEN.keys() else camel(field.name)
 
 
-def _exactly(kind: type, expected: str) -> Hook:
-    def structure_exactly(value: Any, _: Any) -> Any:
-        # Not isinstance: a bool is an int in Python, and is none on the wire.
-        if type(value) is not kind:
-            raise wrong_type(value, expected)
-        return value
-
-    return structure_exactly
-
-
-def _number(value: Any, _: Any) -> float:
-    if type(value) is not float and type(value) is not int:
-        raise wrong_type(value, "a number")
-    return float(value)
-
-
-def _unit(value: Any, _: Any) -> None:
-    # An empty object is tolerated where a method has no params.
-    if value is not None and value != {}:
-        raise wrong_type(value, "unit")
-
-
-def _one_of(kind: Any) -> Hook:
-    names: list[str] = list(get_args(kind))
-
-    def structure_name(value: Any, _: Any) -> Any:
-        if type(value) is not str:
-            raise wrong_type(value, "string or map")
-        if value not in names:
-            raise InvalidParamsError(unknown_name(value, names))
-        return value
-
-    return structure_name
+def _scalar(mark: type[M], make: Callable[[M], Hook], kind: Any) -> Hook:
+    return make(_mark(kind, mark))
 
 
 def _optional(kind: Any) -> Hook:
-    # Words have no other untagged unions; one would fail here, when its hook is made.
-    (inner,) = (member for member in get_args(kind) if member is not type(None))
+    # Any other union is marked; one that is not fails here, when its hook is made.
+    (inner,) = (member for member in get_args(kind) if member not in (type(None), Absent))
     hook = _converter.get_structure_hook(inner)
 
     def structure_optional(value: Any, _: Any) -> Any:
@@ -121,27 +117,31 @@ def _map(kind: Any) -> Hook:
     return structure_map
 
 
-def _struct(cls: Any, expected: str = "", *, tag: str | None = None) -> Hook:
+def _struct(cls: Any, expected: str = "", *, shape: str = "", tag: str | None = None) -> Hook:
     """Make a hook for one attrs class.
 
     Args:
         cls: the class of words.
         expected: what to call it in errors; ``struct Name`` by default.
+        shape: what to call it where something else has been found; the same by default.
         tag: a field that has been read already, and is no part of params by position.
     """
     expected = expected or f"struct {cls.__name__}"
-    fields = [field for field in _fields(cls) if field.name != tag]
+    shape = shape or expected
+    choice = [field for field in _fields(cls) if ONE_OF in field.metadata]
+    fields = [field for field in _fields(cls) if field.name != tag and field not in choice]
+    choose = _first_that_fits(choice) if choice else None
     hooks = {
-        camel(field.name): (field.name, _converter.get_structure_hook(field.type), field.type)
+        wire_name(field): (field.name, _converter.get_structure_hook(field.type), field.type)
         for field in fields
     }
     required = [field for field in fields if field.default is attrs.NOTHING]
 
     def structure_fields(value: Any, _: Any) -> Any:
-        if type(value) is list:
+        if type(value) is list and choose is None:
             return structure_positions(value)
         if type(value) is not dict:
-            raise wrong_type(value, expected)
+            raise wrong_type(value, shape)
         found = {}
         for key, item in value.items():
             if key in hooks:
@@ -149,8 +149,8 @@ def _struct(cls: Any, expected: str = "", *, tag: str | None = None) -> Hook:
                 found[name] = hook(item, kind)
         for field in required:
             if field.name not in found:
-                raise InvalidParamsError(f"missing field `{camel(field.name)}`")
-        return cls(**found)
+                raise InvalidParamsError(f"missing field `{wire_name(field)}`")
+        return cls(**found) if choose is None else cls(**found, **choose(value))
 
     def structure_positions(values: list[Any]) -> Any:
         """Read params by position (JSON-RPC 2.0, section 4.2), as the original does."""
@@ -173,6 +173,22 @@ def _struct(cls: Any, expected: str = "", *, tag: str | None = None) -> Hook:
     return structure_fields
 
 
+def _first_that_fits(fields: list[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Make what finds the one of some fields that counts."""
+    hooks = [(field, _converter.get_structure_hook(field.type)) for field in fields]
+
+    def choose(values: dict[str, Any]) -> dict[str, Any]:
+        for field, hook in hooks:
+            if values.get(wire_name(field)) is not None:
+                with suppress(InvalidParamsError):
+                    return {field.name: hook(values[wire_name(field)], field.type)}
+        raise InvalidParamsError(
+            f"data did not match any variant of untagged enum {fields[0].metadata[ONE_OF]}"
+        )
+
+    return choose
+
+
 def _fields(cls: Any) -> Any:
     """List the fields of a class of words, their annotations resolved."""
     return attrs.fields(attrs.resolve_types(cls))
@@ -181,10 +197,11 @@ def _fields(cls: Any) -> Any:
 def _tagged_union(kind: Any) -> Hook:
     union, tagged = get_args(kind)
     variants = {}
+    spoken = tagged.spoken or tagged.name
     for member in get_args(union):
         (name,) = get_args(_fields(member).type.type)
         short = member.__name__.removesuffix(tagged.name)
-        variants[name] = _struct(member, f"struct variant {tagged.name}::{short}", tag="type")
+        variants[name] = _struct(member, f"struct variant {spoken}::{short}", tag="type")
 
     def structure_variant(value: Any, _: Any) -> Any:
         match value:
@@ -195,7 +212,7 @@ def _tagged_union(kind: Any) -> Hook:
             case {} | []:
                 raise InvalidParamsError("missing field `type`")
             case _:
-                raise wrong_type(value, f"internally tagged enum {tagged.name}")
+                raise wrong_type(value, f"internally tagged enum {spoken}")
         if type(name) is not str:
             raise wrong_type(name, "variant identifier")
         if name not in variants:
@@ -205,10 +222,83 @@ def _tagged_union(kind: Any) -> Hook:
     return structure_variant
 
 
+def _name_or_object(kind: Any) -> Hook:
+    """Make a hook for names, and for objects of one field that are told apart by its name."""
+    mark = (
+        ExternallyTagged("") if get_origin(kind) is Literal else _mark(kind, ExternallyTagged)
+    )
+    union = kind if get_origin(kind) is Literal else get_args(kind)[0]
+    members = (union,) if get_origin(union) is Literal else get_args(union)
+    variants: dict[str, Hook | None] = {}
+    for member in members:
+        if get_origin(member) is Literal:
+            variants |= dict.fromkeys(get_args(member))
+        else:
+            (field,) = _fields(member)
+            variants[wire_name(field)] = _object_variant(member, field, mark.name)
+    known = mark.known or tuple(variants)
+
+    def structure_name(value: Any, _: Any) -> Any:
+        match value:
+            case str():
+                name, content = value, None
+            case dict() if len(value) == 1:
+                ((name, content),) = value.items()
+            case dict():
+                raise InvalidParamsError("invalid value: map, expected map with a single key")
+            case _:
+                raise wrong_type(value, "string or map")
+        name = mark.older.get(name, name)
+        if name not in variants:
+            raise InvalidParamsError(unknown_name(name, known))
+        variant = variants[name]
+        if variant is None:
+            unit(content, None)
+            return name
+        return variant(value, content)
+
+    return structure_name
+
+
+def _object_variant(cls: Any, field: Any, union: str) -> Hook:
+    """Make a hook for an object of one field, given the whole and what the field holds."""
+    shape = "struct variant" if attrs.has(field.type) else "newtype variant"
+    if attrs.has(field.type):
+        hook = _struct(
+            field.type, f"struct variant {union}::{field.type.__name__}", shape=shape
+        )
+    else:
+        hook = _converter.get_structure_hook(field.type)
+
+    def structure_object(value: Any, content: Any) -> Any:
+        if type(value) is str:
+            raise InvalidParamsError(f"invalid type: unit variant, expected {shape}")
+        return cls(**{field.name: hook(content, field.type)})
+
+    return structure_object
+
+
+def _untagged_union(kind: Any) -> Hook:
+    members = [
+        (member, _converter.get_structure_hook(member))
+        for member in get_args(get_args(kind)[0])
+    ]
+    name = _mark(kind, Untagged).name
+
+    def structure_first(value: Any, _: Any) -> Any:
+        for member, hook in members:
+            with suppress(InvalidParamsError):
+                return hook(value, member)
+        raise InvalidParamsError(f"data did not match any variant of untagged enum {name}")
+
+    return structure_first
+
+
 def _plain_fields(cls: Any) -> Callable[[Any], Any]:
     fields = {
         field.name: override(
-            rename=camel(field.name), omit_if_default=field.metadata.keys() >= LEFT_OUT.keys()
+            rename=wire_name(field),
+            omit_if_default=field.default is ABSENT or field.metadata.keys() >= LEFT_OUT.keys(),
         )
         for field in _fields(cls)
     }
@@ -216,28 +306,53 @@ def _plain_fields(cls: Any) -> Callable[[Any], Any]:
     return make_dict_unstructure_fn(cls, _converter, **fields)  # type: ignore[arg-type]
 
 
-def _is_tagged_union(kind: Any) -> bool:
-    return get_origin(kind) is Annotated and any(
-        isinstance(mark, Tagged) for mark in kind.__metadata__
-    )
+def _plain_if_words(value: Any) -> Any:
+    return unstructure(value) if attrs.has(type(value)) else value
+
+
+def _mark(kind: Any, mark: type[M]) -> M:
+    """Return the mark of that sort that a type carries; there must be one."""
+    (found,) = (one for one in kind.__metadata__ if isinstance(one, mark))
+    return found
+
+
+def _marked(mark: type) -> Callable[[Any], bool]:
+    def is_marked(kind: Any) -> bool:
+        return get_origin(kind) is Annotated and any(
+            isinstance(one, mark) for one in kind.__metadata__
+        )
+
+    return is_marked
 
 
 def _register() -> None:
-    exactly = {str: "a string", int: "an integer", bool: "a boolean"}
-    for kind, expected in exactly.items():
-        _converter.register_structure_hook(kind, _exactly(kind, expected))
-    _converter.register_structure_hook(float, _number)
-    _converter.register_structure_hook(type(None), _unit)
+    plain = {str: "a string", int: "an integer", bool: "a boolean"}
+    for kind, expected in plain.items():
+        _converter.register_structure_hook(kind, exactly(kind, expected))
+    _converter.register_structure_hook(float, number)
+    _converter.register_structure_hook(type(None), unit)
     # By identity: as a class, object would take in every other.
-    _converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
+    for predicate in (lambda kind: kind is object, _marked(AsItCame)):
+        _converter.register_structure_hook_func(predicate, lambda value, _: value)
+        _converter.register_unstructure_hook_func(predicate, _plain_if_words)
     factories: list[tuple[Callable[[Any], bool], Callable[[Any], Hook]]] = [
-        (lambda kind: get_origin(kind) is Literal, _one_of),
+        (lambda kind: get_origin(kind) is Literal, _name_or_object),
         (lambda kind: get_origin(kind) in (Union, types.UnionType), _optional),
         (lambda kind: get_origin(kind) is list, _list),
         (lambda kind: get_origin(kind) is dict, _map),
         (attrs.has, _struct),
-        (_is_tagged_union, _tagged_union),
+        (_marked(Tagged), _tagged_union),
+        (_marked(ExternallyTagged), _name_or_object),
+        (_marked(Untagged), _untagged_union),
     ]
+    scalars: dict[Any, Callable[[Any], Hook]] = {
+        Whole: whole,
+        Path: path,
+        NotEmpty: not_empty,
+        Uuid: thread_id,
+    }
+    for mark, make in scalars.items():
+        factories.append((_marked(mark), partial(_scalar, mark, make)))
     for predicate, factory in factories:
         _converter.register_structure_hook_factory(predicate, factory)
     _converter.register_unstructure_hook_factory(attrs.has, _plain_fields)

@@ -104,3 +104,21 @@ def handlers_of(families: Iterable[object]) -> dict[str, Handler]:
                 raise ValueError(f"{row.name} is served twice")
             handlers[row.name] = getattr(family, name)
     return handlers
+
+
+def late_handlers(
+    rows: Iterable[ClientRequest[Any, Any]], load: Callable[[], Iterable[object]]
+) -> dict[str, Handler]:
+    """Serve some rows with families that are made when the first of these rows is asked for.
+
+    That is for families whose modules take long to import, so that who does not need them does
+    not wait for them.
+    """
+    loaded: dict[str, Handler] = {}
+
+    def serve(call: Call[Any]) -> Answer[Any]:
+        if not loaded:
+            loaded.update(handlers_of(load()))
+        return loaded[call.row.name](call)
+
+    return {row.name: serve for row in rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import attrs
 import trio
@@ -32,6 +32,13 @@ MAX_UNREAD: Final = 16 * 2**20
 """How many bytes may be queued for a client before we stop reading what else it asks."""
 
 
+class Unsaid(Protocol):
+    """A message that is made when it is sent, because it may change until then."""
+
+    def take(self) -> bytes:
+        """Make the message; from here on it must not change."""
+
+
 @attrs.define(eq=False)
 class Client:
     """The far end of one connection.
@@ -44,7 +51,7 @@ class Client:
     others pile up is cut off.
     """
 
-    _outbox: trio.MemorySendChannel[bytes]  # without a limit, see above
+    _outbox: trio.MemorySendChannel[bytes | Unsaid]  # without a limit, see above
     connection: trio.CancelScope
     """Cutting it ends the connection at once; its deadline is when it ends at the latest."""
     listening: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
@@ -58,11 +65,14 @@ class Client:
     """The program on whose behalf we act for this client."""
     user_agent: str = attrs.field(default="", init=False)
     """What we call ourselves when we do."""
+    gone: bool = attrs.field(default=False, init=False)
+    """Whether its connection has ended, so that nothing that is said to it is heard."""
     speaks_v1: bool = attrs.field(default=False, init=False)
     """Whether it has spoken the older dialect, so that it is told news in that, too."""
     _hung_up: bool = attrs.field(default=False, init=False)
     _errands: dict[Callable[[], None], None] = attrs.field(factory=dict, init=False)
     _unread: int = attrs.field(default=0, init=False)  # bytes in the outbox
+    _longest: int = attrs.field(default=0, init=False)  # bytes of a message that it was told
     _taken: trio.Event = attrs.field(factory=trio.Event, init=False)  # set when it shrinks
 
     @contextmanager
@@ -90,16 +100,33 @@ class Client:
         """Queue an encoded message; a client that is leaving takes everything."""
         if self._unread > _MANY:
             message = bytes(memoryview(message))  # orjson's own holds on to 4 KiB each
+        self._queue(message, len(message))
+
+    def say_later(self, message: Unsaid) -> None:
+        """Queue a message that is made when its turn comes; ``grow`` says how big it is."""
+        self._queue(message, 0)
+
+    def grow(self, size: int) -> None:
+        """Note that what is queued has grown by so many bytes, or shrunk by fewer than none."""
+        self._unread += size
+
+    def _queue(self, message: bytes | Unsaid, size: int) -> None:
         try:
             self._outbox.send_nowait(message)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             log.debug("dropped a message for a client that has stopped listening")
         else:
-            self._unread += len(message)
+            self._unread += size
+            self._longest = max(self._longest, size)
+
+    @property
+    def lags(self) -> bool:
+        """Whether so much is queued that who streams to the client should say less."""
+        return self._outbox.statistics().current_buffer_used >= OUTBOX_SIZE
 
     def hears(self, row: ServerNotification[Any]) -> bool:
         """Say whether the client wants this notification."""
-        return row.name not in self.opted_out
+        return row.name not in self.opted_out and (self.experimental or not row.experimental)
 
     def tell(self, row: ServerNotification[P], params: P) -> None:
         """Queue a notification, unless the client has opted out of it."""
@@ -113,7 +140,7 @@ class Client:
         cancelled call has queued nothing.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        while self._outbox.statistics().current_buffer_used >= OUTBOX_SIZE:
+        while self.lags:
             await self._taken.wait()
         self.tell(row, params)
 
@@ -129,8 +156,11 @@ class Client:
         self._taken = trio.Event()
 
     def cut_if_too_slow(self) -> None:
-        """Give a client up that reads nothing while others make news for it."""
-        if self._unread > 2 * MAX_UNREAD:
+        """Give a client up that reads nothing while others make news for it.
+
+        A message that is long by itself, such as a whole conversation, is no fault of its own.
+        """
+        if self._unread > 2 * (MAX_UNREAD + self._longest):
             self.connection.cancel(reason="the client does not read")
 
     def end_within(self, seconds: float) -> None:

@@ -23,7 +23,7 @@ from codex_trio.groups import describe_ways
 from codex_trio.protocol import codec
 from codex_trio.protocol.codec import Failure, Notification, Request, Response
 from codex_trio.rpc.calls import Call, Handler
-from codex_trio.rpc.client import Client
+from codex_trio.rpc.client import Client, Unsaid
 from codex_trio.rpc.lanes import Lanes, Place
 from codex_trio.rpc.router import Router
 
@@ -73,7 +73,7 @@ async def serve_connection(
     ``last_words`` is awaited when the client has hung up and all of its requests are answered:
     what it makes others say still reaches the client.
     """
-    outbox, outgoing = trio.open_memory_channel[bytes](math.inf)  # see Client
+    outbox, outgoing = trio.open_memory_channel[bytes | Unsaid](math.inf)  # see Client
     with trio.CancelScope() as connection:  # noqa: ASYNC912 - the nursery waits
         client = Client(outbox, connection)
         try:
@@ -90,14 +90,18 @@ async def serve_connection(
             log.debug("the client has stopped listening")
 
 
-async def write(outgoing: trio.MemoryReceiveChannel[bytes], client: Client, wire: Wire) -> None:
+async def write(
+    outgoing: trio.MemoryReceiveChannel[bytes | Unsaid], client: Client, wire: Wire
+) -> None:
     """Send what is queued, as much at a time as there is; the only sender of a connection."""
     with outgoing:
         async for message in outgoing:
-            batch, size = [message], len(message)
+            batch = [message if isinstance(message, bytes) else message.take()]
+            size = len(batch[0])
             try:
                 while size < _WRITE_AT_MOST:
-                    batch.append(outgoing.receive_nowait())
+                    message = outgoing.receive_nowait()
+                    batch.append(message if isinstance(message, bytes) else message.take())
                     size += len(batch[-1])
             except (trio.WouldBlock, trio.EndOfChannel):
                 pass

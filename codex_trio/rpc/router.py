@@ -69,6 +69,7 @@ class Router:
             yield
         finally:
             del self._clients[client]
+            client.gone = True
             self.hang_up(client)
 
     def broadcast(
