@@ -16,10 +16,17 @@
     ├── PolicyError           it is not known what a workspace wants (account/policy.py)
     ├── RoutingError          it is not known where requests go (account/routing.py)
     ├── UpstreamError         a host on the network could not be asked
+    │   ├── UnreachableError      nobody could be connected to (upstream.py)
+    │   ├── SilentError           a host has not begun to reply in time (upstream.py)
     │   ├── DeviceCodeError       the issuer gives no device code (account/oauth.py)
     │   └── TrustError            the certificates to trust it by cannot be used
+    ├── ResponseError         a model gives no answer, or no complete one (responses/failures.py)
     ├── SettingsError         the server cannot start as it was told to
     ├── ConfigError           config.toml cannot be used; the server runs on defaults instead
+    │   ├── LayerError            … a layer of it (configuration/layers.py)
+    │   └── InvalidValueError     … a value in it (configuration/layers.py)
+    ├── FrontMatterError      a skill does not say what it is (catalogue/front_matter.py)
+    ├── RecordError           what has happened in a thread is not on disk (threads/rollout.py)
     └── StoreError            credentials could not be read, written or removed
         └── KeyringMissingError   there is no keyring on this host (account/keyring_store.py)
 """

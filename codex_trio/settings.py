@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urljoin
 
-from attrs import field, frozen, validators
+from attrs import converters, field, frozen, validators
 
-from codex_trio.config import Choices, parse_overrides, read_config
+from codex_trio.config import Choices, merge, parse_overrides, read_config
 from codex_trio.errors import ConfigError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from codex_trio.model import Model
 
 CredentialsStore: TypeAlias = Literal["file", "keyring", "auto", "ephemeral"]
 LoginMethod: TypeAlias = Literal["chatgpt", "api"]
@@ -27,6 +29,9 @@ ISSUER: Final = "https://auth.openai.com"
 
 CHATGPT_BASE_URL: Final = "https://chatgpt.com/backend-api"
 """What knows the limits and the workspace of a ChatGPT account, unless another is named."""
+
+SYSTEM_CONFIG: Final = Path("/etc/codex/config.toml")
+"""The configuration of the machine, which lies below that of the user."""
 
 CLIENT_ID: Final = "app_EMoamEEZ73f0CkXaXp7hrann"
 """What the issuer knows the original by; it expects the redirects that we ask for."""
@@ -61,7 +66,8 @@ class ConfigWarning:
 class Settings:
     """How a server behaves.
 
-    Made by hand for a server that reads no configuration, or by ``load_settings``.
+    Made by hand, or by ``load_settings``. What threads and turns are configured with is read
+    from ``config.toml`` while the server runs, and ``config`` is laid over it.
 
     Args:
         codex_home: the directory in which state is kept.
@@ -86,6 +92,10 @@ class Settings:
         ca_bundle: certificates to trust beside the system's.
         proxies: where requests go through, as ``urllib.request.getproxies`` returns them, with
             ``all`` for what is not named and ``no`` for the hosts that are asked directly.
+        config: what is laid over ``config.toml``, as a table: what ``-c`` says.
+        system_config: the configuration of the machine, below the user's; None for none.
+        models: the models that there are, the default one first; those of the original's
+            release by default.
         max_message: the longest message that is read, in bytes.
         grace: seconds that requests in flight have once their client has hung up.
         warnings: what clients are told when they connect.
@@ -111,13 +121,23 @@ class Settings:
     watch_interval: float = field(default=2.0, validator=validators.gt(0))
     ca_bundle: CaBundle | None = None
     proxies: Mapping[str, str] = field(factory=dict, repr=False)  # may hold passwords
+    config: Mapping[str, Any] = field(factory=dict, repr=False)  # may hold keys of providers
+    system_config: Path | None = field(
+        default=SYSTEM_CONFIG, converter=converters.optional(Path)
+    )
+    models: tuple[Model, ...] | None = field(
+        default=None, validator=validators.optional(validators.min_len(1))
+    )
     max_message: int = 64 * 2**20
     grace: float = 5.0
     warnings: tuple[ConfigWarning, ...] = ()
 
 
 def load_settings(
-    overrides: Sequence[str] = (), *, environ: Mapping[str, str] = os.environ
+    overrides: Sequence[str] = (),
+    *,
+    environ: Mapping[str, str] = os.environ,
+    system_config: Path = SYSTEM_CONFIG,
 ) -> Settings:
     """Read the environment, ``config.toml`` and overrides such as ``key="value"``.
 
@@ -125,21 +145,26 @@ def load_settings(
     and overrides still count, as in 0.163.0 (observed). Blocks; call it before serving.
 
     Raises:
-        SettingsError: ``CODEX_HOME`` is no directory, or an override cannot be used.
+        SettingsError: ``CODEX_HOME`` is no directory, or the configuration of the machine or an
+            override cannot be used.
     """
     home = find_home(environ)
     try:
         given = parse_overrides(overrides)
     except ConfigError as error:
         raise SettingsError(error.reason) from None
+    try:
+        system = read_config(system_config)
+    except ConfigError as error:
+        raise SettingsError(_place(error, system_config) + error.reason) from None
     path = home / "config.toml"
     warnings = []
     try:
-        choices = Choices.of(read_config(path), given)
+        choices = Choices.of(merge(system, read_config(path)), given)
     except ConfigError as error:
         warnings.append(_warning(error, path))
         try:
-            choices = Choices.of({}, given)
+            choices = Choices.of(system, given)
         except ConfigError as fatal:
             raise SettingsError(fatal.reason) from None
     return Settings(
@@ -159,6 +184,8 @@ def load_settings(
         cancel_other_login=choices.cancel_other_login,
         ca_bundle=_ca_bundle(environ),
         proxies=_proxies(environ),
+        config=given,
+        system_config=system_config,
         warnings=tuple(warnings),
     )
 
@@ -228,11 +255,17 @@ def _warning(error: ConfigError, path: Path) -> ConfigWarning:
     summary = "Invalid configuration; using defaults."
     if error.start is None:
         return ConfigWarning(summary=summary, details=error.reason)
-    line, column = error.start
     return ConfigWarning(
         summary=summary,
-        details=f"{path}:{line}:{column}: {error.reason}",
+        details=_place(error, path) + error.reason,
         path=str(path),
         start=error.start,
         end=error.end,
     )
+
+
+def _place(error: ConfigError, path: Path) -> str:
+    if error.start is None:
+        return ""
+    line, column = error.start
+    return f"{path}:{line}:{column}: "

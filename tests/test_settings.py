@@ -45,9 +45,12 @@ def test_the_keys_that_we_use_are_read(home: Path) -> None:
     [
         ('model_provider = "openai"', True),
         ('model_provider = "ollama"', False),
-        ('model_provider = "x"\n[model_providers.x]\nrequires_openai_auth = true', True),
+        (
+            'model_provider = "x"\n[model_providers.x]\nname = "x"\nrequires_openai_auth = true',
+            True,
+        ),
         ('model_provider = "x"\n[model_providers.x]\nname = "x"', False),
-        ("[model_providers.x]\nrequires_openai_auth = false", True),
+        ("[model_providers.x]\nname = 'x'\nrequires_openai_auth = false", True),
     ],
 )
 def test_the_provider_says_whether_an_account_is_needed(
@@ -141,7 +144,12 @@ SUMMARY = "Invalid configuration; using defaults."
             (4, 24),
             (4, 28),
         ),
-        ("[model_providers]\nx = []", "invalid type: sequence, expected a map", (2, 5), (2, 6)),
+        (
+            "[model_providers]\nx = []",
+            "invalid type: sequence, expected struct ModelProviderInfo",
+            (2, 5),
+            (2, 6),
+        ),
         (
             "[model_providers]\nx = { requires_openai_auth = {} }",
             "invalid type: map, expected a boolean",
@@ -275,7 +283,7 @@ async def test_clients_are_told_right_after_the_answer(home: Path) -> None:
 
 
 def test_overrides_are_laid_over_the_file_in_their_order(home: Path) -> None:
-    config = 'forced_login_method = "api"\n[model_providers.x]\nrequires_openai_auth = true'
+    config = 'forced_login_method = "api"\n[model_providers.x]\nname = "x"\nrequires_openai_auth = true'
     settings = load(
         home,
         config,

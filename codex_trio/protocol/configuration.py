@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from codex_trio.protocol.as_it_came import Config, ConfigRequirements
-from codex_trio.protocol.words import U32, Tagged
+from codex_trio.protocol.words import LEFT_OUT, U32, Tagged
 
 MergeStrategy: TypeAlias = Literal["replace", "upsert"]
 
@@ -125,7 +125,7 @@ class ConfigLayer:
     name: ConfigLayerSource
     version: str
     config: object
-    disabled_reason: str | None = None
+    disabled_reason: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @frozen(kw_only=True)
@@ -134,7 +134,7 @@ class ConfigReadResponse:
 
     config: Config
     origins: dict[str, ConfigLayerMetadata]
-    layers: list[ConfigLayer] | None = None
+    layers: list[ConfigLayer] | None = field(default=None, metadata=LEFT_OUT)
 
 
 @frozen(kw_only=True)

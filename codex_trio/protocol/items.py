@@ -55,7 +55,7 @@ class ImageUserInput:
     """A picture somewhere else: at a URL, which may be a data URL, or uploaded before."""
 
     type: Literal["image"] = "image"
-    detail: ImageDetail | None = field(default=None, metadata=LEFT_OUT)
+    detail: ImageDetail | None = None
     url: str | None = field(default=None, metadata=one_of("ImageReference"))
     file_id: str | None = field(default=None, metadata=one_of("ImageReference"))
 
@@ -65,7 +65,7 @@ class LocalImageUserInput:
     """A picture in a file of the server."""
 
     type: Literal["localImage"] = "localImage"
-    detail: ImageDetail | None = field(default=None, metadata=LEFT_OUT)
+    detail: ImageDetail | None = None
     path: PathText
 
 

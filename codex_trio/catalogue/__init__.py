@@ -1,0 +1,1 @@
+"""What can be had: models, skills, and much that there is none of."""
