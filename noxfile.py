@@ -26,7 +26,14 @@ TRIO_RULES = (
 EVERYWHERE = "not browser and not clients and not keyring and not parity"
 """The tests that need nothing but what pip installs, and little time."""
 
-ACP = "@agentclientprotocol/codex-acp@2.6.0"
+# Clients that are written in JavaScript, and what they need beside.
+NPM_PACKAGES = (
+    "@agentclientprotocol/codex-acp@2.6.0",
+    "ai@7.0.173",
+    "ai-sdk-provider-codex-app-server@1.1.7",
+    "ai-sdk-provider-codex-cli@2.2.1",
+    "zod@4.6.7",
+)
 NPM_FLAGS = ("--no-audit", "--no-fund", "--loglevel=error")
 
 
@@ -62,13 +69,17 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """Let unmodified clients of the genuine server work with ours."""
+    """Let unmodified clients of the genuine server work with ours.
+
+    With CODEX_TRIO_CLIENTS_SERVER they work with any other server.
+    """
     install(session, "clients")
     folder = Path(session.create_tmp(), "npm")
-    # Its optional part is the genuine server, which it gets to do without.
-    session.run("npm", "install", f"--prefix={folder}", "--omit=optional", *NPM_FLAGS, ACP)
-    bridge = folder / "node_modules/@agentclientprotocol/codex-acp/dist/index.js"
-    session.env["CODEX_TRIO_ACP"] = str(bridge.resolve())
+    folder.mkdir(exist_ok=True)
+    # Their optional part is the genuine server, which they get to do without.
+    flags = (f"--prefix={folder}", "--omit=optional", *NPM_FLAGS)
+    session.run("npm", "install", *flags, *NPM_PACKAGES)
+    session.env["CODEX_TRIO_NPM"] = str(folder.resolve())
     session.run("pytest", "tests/clients", "-m", "clients", *session.posargs)
 
 

@@ -10,8 +10,18 @@ import attrs
 import pytest
 
 from codex_trio.protocol import methods
-from codex_trio.protocol.structure import camel
-from codex_trio.protocol.words import OURS
+from codex_trio.protocol.structure import unstructure, wire_name
+from codex_trio.protocol.words import (
+    OURS,
+    Absent,
+    AsItCame,
+    ExternallyTagged,
+    NotEmpty,
+    Path,
+    Tagged,
+    Untagged,
+    Whole,
+)
 from codex_trio.rpc.calls import handlers_of
 from codex_trio.server import open_server
 from tests.checked import connect
@@ -72,7 +82,12 @@ def all_words() -> list[Any]:
     return [word for word in words if word is not None and word is not type(None)]
 
 
-UNPUBLISHED_WORDS = {"GetAuthStatusParams", "GetAuthStatusResponse"}
+UNPUBLISHED_WORDS = {
+    "GetAuthStatusParams",
+    "GetAuthStatusResponse",
+    "GetConversationSummaryParams",
+    "GetConversationSummaryResponse",
+}
 
 
 @pytest.mark.parametrize("words", all_words(), ids=words_name)
@@ -93,31 +108,85 @@ def compare(words: Any, schema: Json, definitions: Json) -> None:
         assert schema is True or not {"type", "$ref", "allOf", "anyOf", "oneOf"} & schema.keys()
         return None
     if "$ref" in schema:
+        mark = mark_of(words)
+        if mark is not None:
+            assert schema["$ref"].rpartition("/")[2] == mark.name
+            if mark.name != "ThreadItem":
+                return None
         return compare(words, definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "allOf" in schema:
         (only,) = schema["allOf"]
         return compare(words, only, definitions)
     origin = get_origin(words)
     if origin is Annotated:
-        return compare_union(get_args(get_args(words)[0]), schema, definitions)
+        return compare_marked(words, schema, definitions)
     if origin in (Union, types.UnionType):
-        (inner,) = (member for member in get_args(words) if member is not type(None))
+        (inner,) = (one for one in get_args(words) if one not in (type(None), Absent))
         return compare(inner, without_null(schema), definitions)
     if origin is Literal:
-        known = schema.get("enum") or [one["enum"][0] for one in schema["oneOf"]]
+        known = schema.get("enum") or [name for one in schema["oneOf"] for name in one["enum"]]
         assert set(get_args(words)) <= set(known)
         return None
     if attrs.has(words):
         if "oneOf" in schema:
             return compare_union((words,), schema, definitions)
         return compare_fields(words, schema, definitions)
-    expected = {str: "string", int: "integer", bool: "boolean", list: "array", dict: "object"}
+    expected = {
+        str: "string",
+        int: "integer",
+        float: "number",
+        bool: "boolean",
+        list: "array",
+        dict: "object",
+    }
     assert schema["type"] == expected[origin or words]
     if origin is list:
         return compare(get_args(words)[0], schema["items"], definitions)
     if origin is dict:
         return compare(get_args(words)[1], schema["additionalProperties"], definitions)
     return None
+
+
+def mark_of(words: Any) -> AsItCame | None:
+    """Return the mark of what is passed on as it came; None for words."""
+    marks = [one for one in getattr(words, "__metadata__", ()) if isinstance(one, AsItCame)]
+    return marks[0] if marks else None
+
+
+def compare_marked(words: Any, schema: Json, definitions: Json) -> None:
+    kind, mark = get_args(words)
+    match mark:
+        case Tagged():
+            compare_union(get_args(kind), schema, definitions)
+        case Whole():
+            assert (mark.name, schema["minimum"]) == (WHOLE[schema["format"]], 0)
+        case ExternallyTagged() if "enum" in schema:
+            assert list(get_args(kind)) == schema["enum"]
+        case ExternallyTagged():
+            compare_names_and_objects(get_args(kind), schema, definitions)
+        case Path() | NotEmpty():
+            assert schema["type"] == "string"
+        case Untagged():
+            members = zip(get_args(kind), schema["anyOf"], strict=True)
+            for member, one in members:
+                compare(member, one, definitions)
+        case _:
+            assert mark == AsItCame("ThreadItem")
+            ours = tuple(member for member in get_args(kind) if attrs.has(member))
+            compare_union(ours, schema, definitions)
+
+
+WHOLE = {"uint32": "u32", "uint": "usize"}
+
+
+def compare_names_and_objects(members: Any, schema: Json, definitions: Json) -> None:
+    names = [name for one in schema["oneOf"] for name in one.get("enum", [])]
+    ours = [name for member in members for name in get_args(member)]
+    assert sorted(ours) == sorted(names)
+    objects = [one for one in schema["oneOf"] if "enum" not in one]
+    classes = [member for member in members if attrs.has(member)]
+    for words, one in zip(classes, objects, strict=True):
+        compare_fields(words, one, definitions)
 
 
 def compare_union(members: tuple[Any, ...], schema: Json, definitions: Json) -> None:
@@ -129,28 +198,51 @@ def compare_union(members: tuple[Any, ...], schema: Json, definitions: Json) -> 
 
 def compare_fields(words: Any, schema: Json, definitions: Json) -> None:
     fields = {
-        camel(field.name): field
+        wire_name(field): field
         for field in attrs.fields(attrs.resolve_types(words))
         if field.metadata != OURS
     }
     properties = schema.get("properties", {})
-    assert set(fields) == set(properties), words
+    # One of these has to be there, but each of them may be left out.
+    one_of = {
+        name: one["properties"][name]
+        for one in schema.get("anyOf", [])
+        for name in one["required"]
+    }
+    assert set(fields) == {*properties, *one_of}, words
     for name in schema.get("required", []):
         assert fields[name].default is attrs.NOTHING or name == "type", (words, name)
-    for name, field in fields.items():
+    for name, member in properties.items():
+        field = fields[name]
         nullable = type(None) in get_args(field.type)
-        assert nullable == accepts_null(properties[name]), (words, name)
-        compare(field.type, properties[name], definitions)
+        assert nullable == accepts_null(member), (words, name)
+        compare_default(words, field, member)
+        compare(field.type, member, definitions)
+    for name, member in one_of.items():
+        assert fields[name].default is None
+        compare(fields[name].type, {"anyOf": [member, {"type": "null"}]}, definitions)
+
+
+def compare_default(words: Any, field: Any, schema: Json) -> None:
+    """A default of ours is the one that the schema names, if it names any."""
+    if field.default is attrs.NOTHING or schema is True or schema.get("default") is None:
+        return
+    default = field.default
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # it is a class at runtime
+        default = default.factory()
+    assert unstructure(default) == schema["default"], (words, field.name)
 
 
 def accepts_null(schema: Json) -> bool:
+    if schema is True:
+        return False
     return "null" in schema.get("type", []) or {"type": "null"} in schema.get("anyOf", [])
 
 
 def without_null(schema: Json) -> Json:
     if "anyOf" in schema:
         (other,) = (one for one in schema["anyOf"] if one != {"type": "null"})
-        return other
+        return without_null(other) if accepts_null(other) else other
     (kind,) = (kind for kind in schema["type"] if kind != "null")
     return {**schema, "type": kind}
 
@@ -158,29 +250,22 @@ def without_null(schema: Json) -> Json:
 # --- handlers ---
 
 
-def test_what_is_served_has_words() -> None:
+async def served(settings: Settings) -> set[str]:
+    async with open_server(settings) as server:
+        return set(server.account.board.handlers)
+
+
+async def test_what_is_served_has_words(settings: Settings) -> None:
     """A handler without words could not be told what it is asked."""
-    rows = {row.name: row for row in methods.CLIENT_REQUESTS}
-    for name in SERVED:
+    rows = {row.name: row for row in (*methods.CLIENT_REQUESTS, *methods.SERVED_BESIDE)}
+    for name in await served(settings):
         assert rows[name].params is not None
         assert rows[name].result is not None
-    assert {row.name for row in methods.CLIENT_REQUESTS if row.params is not None} == SERVED
-
-
-SERVED = {
-    "initialize",
-    "account/login/start",
-    "account/login/cancel",
-    "account/logout",
-    "account/rateLimits/read",
-    "account/read",
-    "getAuthStatus",
-}
 
 
 @pytest.mark.parametrize("row", methods.CLIENT_REQUESTS, ids=lambda row: row.name)
 async def test_what_is_not_served_says_so(row: Any, settings: Settings) -> None:
-    if row.name in SERVED:
+    if row.name in await served(settings) or row.params is not None:
         return
     async with open_server(settings) as server, connect(server) as client:
         await client.initialize(experimental=True)

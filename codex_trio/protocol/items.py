@@ -14,7 +14,6 @@ from codex_trio.protocol.as_it_came import (
 )
 from codex_trio.protocol.words import (
     AS_WRITTEN,
-    LEFT_OUT,
     AsItCame,
     PathText,
     Tagged,

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from openai_codex import AsyncCodex, Codex, CodexConfig
+from openai_codex.client import CodexClient
 from openai_codex.errors import InvalidRequestError, MethodNotFoundError
+from openai_codex.models import InitializeResponse
+
+from tests.clients.servers import SDK_MARKS, SERVER, only_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-OURS = str(Path(sys.executable).with_name("codex-trio"))
-
-pytestmark = [
-    pytest.mark.clients,
-    # The SDK leaves the outputs of its process to the collector.
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = SDK_MARKS
 
 
 @pytest.fixture
 def configure(home: Path) -> Callable[..., CodexConfig]:
     def configure(**options: Any) -> CodexConfig:
-        return CodexConfig(codex_bin=OURS, env={"CODEX_HOME": str(home)}, **options)
+        return CodexConfig(codex_bin=SERVER, env={"CODEX_HOME": str(home)}, **options)
 
     return configure
 
@@ -73,17 +69,19 @@ def test_the_sdk_s_overrides_reach_the_server(configure: Callable[..., CodexConf
         codex.login_api_key("sk-test")
 
 
+@only_ours
 def test_the_sdk_understands_what_is_not_there_yet(
     configure: Callable[..., CodexConfig],
 ) -> None:
-    with Codex(config=configure()) as codex:
+    with CodexClient(configure()) as client:
+        client.initialize()
         with pytest.raises(
-            MethodNotFoundError, match="`model/list` is not served by codex-trio yet"
+            MethodNotFoundError, match="`marketplace/upgrade` is not served by codex-trio yet"
         ):
-            codex.models()
-        assert codex.account().account is None
+            client.request("marketplace/upgrade", {}, response_model=InitializeResponse)
 
 
+@only_ours
 def test_starting_and_closing_all_the_time_leaves_nothing(
     configure: Callable[..., CodexConfig], home: Path
 ) -> None:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from openai_codex import AsyncCodex, Codex, CodexConfig
 
 from codex_trio.testing import spawn_stand_in
+from tests.clients.sdk import body_of
+from tests.clients.servers import SDK_MARKS, SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from codex_trio.testing import StandInProcess
 
-OURS = str(Path(sys.executable).with_name("codex-trio"))
-
-pytestmark = [
-    pytest.mark.clients,
-    # The SDK leaves the outputs of its process to the collector.
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = SDK_MARKS
 
 
 @pytest.fixture
@@ -36,8 +30,9 @@ def issuer() -> Generator[StandInProcess]:
 
 @pytest.fixture
 def config(home: Path, issuer: StandInProcess) -> CodexConfig:
+    (home / "config.toml").write_text(issuer.config, encoding="utf-8")
     return CodexConfig(
-        codex_bin=OURS,
+        codex_bin=SERVER,
         env={"CODEX_HOME": str(home), **issuer.environ},
         config_overrides=("login_callback_ports=[0]",),
     )
@@ -73,6 +68,24 @@ def test_the_sdk_signs_in_with_a_device_code(
         account = codex.account().account
         assert account is not None
         assert account.root.type == "chatgpt"
+
+
+def test_a_turn_outlives_its_access_token(config: CodexConfig, issuer: StandInProcess) -> None:
+    issuer.answer("Hello.", "Hello again.")
+    with Codex(config=config) as codex:
+        login = codex.login_chatgpt()
+        browse(login.auth_url)
+        assert login.wait().success
+        thread = codex.thread_start()
+        assert thread.run("Hello").final_response == "Hello."
+        issuer.expire_access_tokens()
+        assert thread.run("Hello?").final_response == "Hello again."
+    first, *refused, healed = issuer.response_requests()
+    stale = first["headers"]["authorization"]
+    assert [one["headers"]["authorization"] for one in refused] == [stale] * len(refused) != []
+    assert healed["headers"]["authorization"] != stale
+    assert body_of(healed)["input"] == body_of(refused[-1])["input"]
+    assert [one["outcome"] for one in issuer.exchanges()] == ["rotated"]
 
 
 @pytest.mark.parametrize("way", ["login_chatgpt", "login_chatgpt_device_code"])
