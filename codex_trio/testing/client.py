@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from codex_trio.wire import Wire
 
 _LAST_WORDS: Final = 1.0  # seconds that the last message has to be taken
+_SERVER_GONE: Final = "the server hung up"
+_CLIENT_GONE: Final = "the client hung up"
 
 Json: TypeAlias = Any
 """A decoded JSON value."""
@@ -63,7 +65,7 @@ class WireClient:
     _wire: Wire
     _outbox: trio.MemorySendChannel[bytes]
     _watch: Watcher | None = None
-    _gone: bool = attrs.field(default=False, init=False)
+    _gone: str | None = attrs.field(default=None, init=False)  # and why
     _ids: itertools.count[int] = attrs.field(factory=itertools.count, init=False)
     _calls: dict[int, trio.MemorySendChannel[Json]] = attrs.field(factory=dict, init=False)
     _notifications: _Inbox = attrs.field(factory=lambda: _Inbox(), init=False)
@@ -94,7 +96,8 @@ class WireClient:
 
         Raises:
             RpcError: the server answered with an error.
-            ClientGoneError: the server hung up instead of answering.
+            ClientGoneError: the server hung up instead of answering, or the block was left that
+                the client belongs to.
         """
         slot, answer = trio.open_memory_channel[Json](1)
         request_id = next(self._ids)
@@ -104,7 +107,7 @@ class WireClient:
                 await self._say({"id": request_id, "method": method}, params)
                 message = await answer.receive()
             except trio.EndOfChannel:
-                raise ClientGoneError("the server hung up") from None
+                raise ClientGoneError(self._gone) from None
             finally:
                 self._calls.pop(request_id, None)
         if "error" in message:
@@ -144,15 +147,18 @@ class WireClient:
         A cancelled call has sent all of it or nothing.
 
         Raises:
-            ClientGoneError: the server has hung up.
+            ClientGoneError: the server has hung up, or we have.
         """
         data = message if isinstance(message, bytes) else orjson.dumps(message)
         if self._watch is not None:
             self._watch("-->", data)
-        with suppress(trio.BrokenResourceError):
-            await self._outbox.send(data)
-        if self._gone:
-            raise ClientGoneError("the server hung up")
+        try:
+            with suppress(trio.BrokenResourceError):
+                await self._outbox.send(data)
+        except trio.ClosedResourceError:
+            raise ClientGoneError(_CLIENT_GONE) from None
+        if self._gone is not None:
+            raise ClientGoneError(self._gone)
 
     async def _say(self, message: dict[str, Json], params: Json) -> None:
         await self.send(message if params is None else {**message, "params": params})
@@ -164,7 +170,7 @@ class WireClient:
                 async for data in outgoing:
                     await self._wire.send(data)
             except trio.BrokenResourceError:
-                self._give_up()
+                self._give_up(_SERVER_GONE)
 
     async def _listen(self) -> None:
         """Sort what comes in, until the server hangs up."""
@@ -173,7 +179,7 @@ class WireClient:
                 if self._watch is not None:
                     self._watch("<--", data)
                 self._sort(orjson.loads(data))
-        self._give_up()
+        self._give_up(_SERVER_GONE)
 
     def _sort(self, message: Json) -> None:
         if "method" not in message:
@@ -184,9 +190,9 @@ class WireClient:
         else:
             self._notifications.put(message)
 
-    def _give_up(self) -> None:
+    def _give_up(self, reason: str) -> None:
         """Wake everybody who waits for the server."""
-        self._gone = True
+        self._gone = self._gone or reason
         for slot in self._calls.values():
             slot.close()
         self._notifications.close()
@@ -230,21 +236,26 @@ class _Inbox:
 async def open_client(wire: Wire, watch: Watcher | None = None) -> AsyncGenerator[WireClient]:
     """Speak to a server over a wire; leaving the block hangs up.
 
-    ``watch`` is shown every message. When the server hangs up, calls that wait raise
-    ``ClientGoneError``, and waits for messages raise ``trio.EndOfChannel``.
+    ``watch`` is shown every message. When the server hangs up, or other tasks still wait when
+    the block is left, calls that wait raise ``ClientGoneError``, and waits for messages raise
+    ``trio.EndOfChannel``.
     """
     outbox, outgoing = trio.open_memory_channel[bytes](0)
     client = WireClient(wire, outbox, watch)
-    with out_of_groups(2):
-        async with wire, trio.open_nursery() as listener:
-            listener.start_soon(client._listen)
-            async with trio.open_nursery() as speaker:
-                speaker.start_soon(client._speak, outgoing)
-                with outbox:
-                    yield client
-                # The last message is still under way, unless nobody takes it.
-                speaker.cancel_scope.deadline = trio.current_time() + _LAST_WORDS
-            listener.cancel_scope.cancel(reason="the client hangs up")
+    try:
+        with out_of_groups(2):
+            async with wire, trio.open_nursery() as listener:
+                listener.start_soon(client._listen)
+                async with trio.open_nursery() as speaker:
+                    speaker.start_soon(client._speak, outgoing)
+                    with outbox:
+                        yield client
+                    # The last message is still under way, unless nobody takes it.
+                    speaker.cancel_scope.deadline = trio.current_time() + _LAST_WORDS
+                listener.cancel_scope.cancel(reason="the client hangs up")
+    finally:
+        # Not before: to what fails within the block, its calls shall not add that they end.
+        client._give_up(_CLIENT_GONE)
 
 
 @asynccontextmanager

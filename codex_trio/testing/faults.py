@@ -29,7 +29,8 @@ class Fault:
         answer: what is answered instead of what would be; bytes are written as they are, and
             the connection is closed. None answers as if there were no fault.
         loss: what becomes of the answer to a request that has been done. It is done before the
-            wait, and ``answer`` does not count.
+            wait, and ``answer`` does not count. Of a model's response nothing comes in any case;
+            it has ways of its own to be cut.
     """
 
     wait: float = attrs.field(default=0.0, validator=ge(0))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import attrs
 
@@ -44,12 +44,52 @@ class StandInProcess:
         """Tell it what to do; what is not named stays as it is.
 
         The names are those of ``StandIn``: ``user``, ``denial``, ``device``, ``account``,
-        ``refresh_reply``, ``usage`` and ``requirements``. Besides, ``faults`` is a list such as ``[{"path": "/oauth/token", "status": 503}]``.
+        ``refresh_reply``, ``usage``, ``requirements``, ``api_keys``, ``models``, ``responses``
+        and ``respond``. Besides, ``faults`` is a list such as ``[{"path": "/oauth/token",
+        "status": 503}]``. A response is ``{"text": "Hi"}`` or more, as the manual has it.
 
         Raises:
             ValueError: it does not understand that, and nothing has changed.
         """
         self._ask("script", words)
+
+    def answer(self, *responses: Any) -> None:
+        """Let models answer the next requests so; each as in ``script``, or a text alone.
+
+        Raises:
+            ValueError: it does not understand that, and nothing has changed.
+        """
+        self.script({"responses": responses})
+
+    def response_requests(self) -> list[dict[str, Any]]:
+        """List what models were asked for, as ``requests`` does; ``course`` is what came of it."""
+        requests: list[dict[str, Any]] = self._ask("response-requests")["requests"]
+        return requests
+
+    def open_responses(self) -> int:
+        """Say how many responses of models are under way."""
+        number: int = self._ask("open-responses")["number"]
+        return number
+
+    def wait_request(self, path: str, number: int = 1) -> dict[str, Any]:
+        """Return the first request to a path, or the one with this number, waiting for it.
+
+        Raises:
+            ValueError: it does not come.
+        """
+        return self._wait("request", number, path=path)
+
+    def wait_response_request(self, number: int = 1) -> dict[str, Any]:
+        """Return what a model was asked first, or with this number; as ``wait_request``."""
+        return self._wait("response-request", number)
+
+    def wait_closed(self, number: int = 1) -> dict[str, Any]:
+        """Return a request whose response its client has closed; as ``wait_request``."""
+        return self._wait("closed", number)
+
+    def wait_held(self, name: str, number: int = 1) -> None:
+        """Return as soon as somebody waits at a path or in a response; as ``wait_request``."""
+        self._wait("held", number, name=name)
 
     def approve_device(self, user_code: str) -> None:
         """Be the user who types the code of a device.
@@ -104,12 +144,17 @@ class StandInProcess:
         self._ask("hold", {"path": path})
 
     def release(self, path: str) -> None:
-        """Go on with the requests to a path that wait, and with later ones."""
+        """Go on with who waits at a path or in a response, and with who comes there later."""
         self._ask("release", {"path": path})
 
     def reset(self) -> None:
         """Let it forget everything: what was told, asked, granted and still to go wrong."""
         self._ask("reset", {})
+
+    def _wait(self, what: str, number: int, **words: str) -> dict[str, Any]:
+        query = urlencode({**words, "number": number})
+        request: dict[str, Any] = self._ask(f"wait-{what}?{query}").get("request", {})
+        return request
 
     def _ask(self, what: str, words: dict[str, Any] | None = None) -> dict[str, Any]:
         from urllib import error, request  # few need this, and it takes long to load

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl
 
 import attrs
@@ -34,7 +34,7 @@ class Recorded:
     at: float
 
     @classmethod
-    def of(cls, request: HttpRequest) -> Recorded:
+    def of(cls, request: HttpRequest) -> Self:
         """Record a request that arrives now."""
         return cls(
             method=request.method,

@@ -1,4 +1,4 @@
-"""What OpenAI's hosts answer: the issuer's pages and tokens here, the backend beside it."""
+"""What OpenAI's hosts answer: the issuer's pages and tokens here, the others beside it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from codex_trio.testing.backend import Backend
 from codex_trio.testing.browser import is_local
 from codex_trio.testing.devices import Devices
 from codex_trio.testing.issuer import Grant, Issuer
+from codex_trio.testing.model import Model
 from codex_trio.testing.recording import Recorded
 from codex_trio.testing.replies import RefusedError, json_response, merged, required
 from codex_trio.testing.tokens import make_secret
 
 if TYPE_CHECKING:
+    from codex_trio.httpd import HttpStream
+    from codex_trio.testing.holds import Holds, News
     from codex_trio.testing.script import Script, User
 
 _CHALLENGE: Final = 43  # characters of a SHA-256 in base64url
@@ -41,6 +44,8 @@ class Hosts:
 
     _url: str
     _script: Script
+    _holds: Holds
+    _news: News
     issuer: Issuer = attrs.field(factory=Issuer, init=False)
     devices: Devices = attrs.field(
         default=attrs.Factory(lambda self: Devices(self.issuer), takes_self=True), init=False
@@ -51,13 +56,22 @@ class Hosts:
         ),
         init=False,
     )
+    _model: Model = attrs.field(
+        default=attrs.Factory(
+            lambda self: Model(self._script, self.issuer.families, self._holds, self._news),
+            takes_self=True,
+        ),
+        init=False,
+    )
     _asked: dict[str, _Asked] = attrs.field(factory=dict, init=False)
 
-    def answer(self, request: Recorded) -> HttpResponse:
+    def answer(self, request: Recorded) -> HttpResponse | HttpStream:
         """Answer a request; what nobody knows is not found."""
         route = _ROUTES.get((request.method, request.path))
         try:
-            return self._backend.answer(request) if route is None else route(self, request)
+            if route is not None:
+                return route(self, request)
+            return self._model.answer(request) or self._backend.answer(request)
         except RefusedError as refused:
             return json_response(refused.body, refused.status)
 

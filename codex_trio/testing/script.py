@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import attrs
-from attrs.validators import in_, instance_of, optional
+from attrs.validators import deep_iterable, in_, instance_of, is_callable, optional
 
 from codex_trio.testing.devices import DeviceScript
 from codex_trio.testing.faults import Fault
+from codex_trio.testing.model_script import read_response, read_responses
+from codex_trio.testing.responses import ModelResponse, Part, be_friendly
 from codex_trio.testing.tokens import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from codex_trio.testing.model import ResponseRequest
 
 User: TypeAlias = Literal[
     "ask", "approve", "deny", "wrong state", "wrong code", "no code", "never"
@@ -21,8 +26,12 @@ User: TypeAlias = Literal[
 """Who sits at the browser: ``ask`` shows a page to a person, ``never`` one that leads nowhere,
 and all others are sent on at once."""
 
+Responder: TypeAlias = Callable[["ResponseRequest"], ModelResponse | Part]
+"""Says what is answered to a request for which nothing else is waiting."""
+
 _TEXT: Final = instance_of(str)
 _MAYBE_TEXT: Final[Any] = optional(_TEXT)  # as in tokens
+_KEYS: Final[Any] = optional(deep_iterable(_TEXT, instance_of((list, set, tuple, frozenset))))
 
 
 @attrs.define(kw_only=True)
@@ -48,9 +57,19 @@ class Script:
     refresh_reply: dict[str, Any] = attrs.field(factory=dict, validator=instance_of(dict))
     usage: dict[str, Any] = attrs.field(factory=dict, validator=instance_of(dict))
     requirements: str | None = attrs.field(default=None, validator=_MAYBE_TEXT)
+    responses: list[ModelResponse | Part] = attrs.field(
+        factory=list, validator=instance_of(list)
+    )
+    respond: Responder = attrs.field(default=be_friendly, validator=is_callable())
+    api_keys: Collection[str] | None = attrs.field(default=None, validator=_KEYS)
+    models: list[dict[str, Any]] | None = attrs.field(
+        default=None, validator=optional(deep_iterable(instance_of(dict), instance_of(list)))
+    )
 
     def tell(self, words: dict[str, Any]) -> None:
         """Change what the words name, and leave the rest; all of it or nothing.
+
+        Responses come behind those that are waiting.
 
         Raises:
             TypeError: a name is unknown, or a value has the wrong type.
@@ -59,6 +78,10 @@ class Script:
         told = dict(words)
         for name in {"denial", "device", "account"} & told.keys():
             told[name] = attrs.evolve(getattr(self, name), **told[name])
+        if "responses" in told:
+            told["responses"] = [*self.responses, *read_responses(told["responses"])]
+        if "respond" in told:
+            told["respond"] = _responder(told["respond"])
         Script(**{**_fields_of(self, Script), **told})  # nobody is told before all is right
         account = told.get("account", self.account)
         if account.account_id == self.account.account_id:
@@ -67,6 +90,11 @@ class Script:
             told["account"] = self.account  # the same one, whose tokens are out there
         for name, value in told.items():
             setattr(self, name, value)
+
+
+def _responder(words: Any) -> Responder:
+    read_response(words)  # wrong ones are told now
+    return lambda _: read_response(words)  # with ids of its own each time
 
 
 def _fields_of(value: Any, kind: type[attrs.AttrsInstance]) -> dict[str, Any]:

@@ -9,7 +9,8 @@
             await stand_in.visit(login["authUrl"])
             print(await client.next_notification("account/login/completed"))
 
-It does what it was told, fails where its ``faults`` say so, and remembers what it was asked.
+It does what it was told, models included, fails where its ``faults`` say so, and remembers what
+it was asked.
 Other processes reach it with ``environ`` and ``config``.
 """
 
@@ -24,11 +25,14 @@ import attrs
 import trio
 
 from codex_trio.groups import out_of_groups
-from codex_trio.httpd import Answer, HttpRequest, serve_http
+from codex_trio.httpd import Answer, HttpRequest, HttpStream, serve_http
 from codex_trio.settings import Settings
-from codex_trio.testing import browser, control
+from codex_trio.testing import browser, control, directions
 from codex_trio.testing.faults import Faults, lose
-from codex_trio.testing.recording import Recorded
+from codex_trio.testing.holds import Holds
+from codex_trio.testing.memory import Memory
+from codex_trio.testing.model import record
+from codex_trio.testing.responses import ModelResponse
 from codex_trio.testing.routes import Hosts
 from codex_trio.testing.script import Script, User
 
@@ -37,14 +41,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from codex_trio.testing.families import Ending, Exchange, Families
+    from codex_trio.testing.responses import Part
     from codex_trio.testing.tokens import Account, Tokens
 
 CLIENT_ID: Final = str(attrs.fields(Settings).client_id.default)
 """What the issuer knows a server by, unless it is told otherwise."""
 
+MAX_BODY: Final = 64 * 2**20
+"""Bytes that a request may have: a conversation, with its pictures."""
+
 
 @attrs.define(eq=False, kw_only=True)
-class StandIn(Script):
+class StandIn(Memory):
     """A stand-in that is running; made by ``open_stand_in``.
 
     Its attributes may be set at any time, and count from the next request on.
@@ -59,48 +67,44 @@ class StandIn(Script):
             None is left out.
         usage: what differs in what is told of limits, in the same way.
         requirements: what the workspace requires, in TOML; None for one that says nothing.
+        responses: what models answer to the next requests, one after the other; see ``answer``.
+        respond: what they answer when there is nothing left of that.
+        api_keys: those that may ask them; None for any, and for nobody in particular. Access
+            tokens count as they do everywhere.
+        models: what a host of models lists; None for one that has no list.
         faults: what goes wrong.
         requests: what arrived, in its order, but for ``/stand-in/…``.
     """
 
     url: str
     faults: Faults = attrs.field(factory=Faults, init=False)
-    requests: list[Recorded] = attrs.field(factory=list, init=False)
     _hosts: Hosts = attrs.field(init=False)
     _first_user: User = attrs.field(init=False)
-    _held: dict[str, trio.Event] = attrs.field(factory=dict, init=False)
-    _arrived: trio.lowlevel.ParkingLot = attrs.field(
-        factory=trio.lowlevel.ParkingLot, init=False
+    _holds: Holds = attrs.field(
+        default=attrs.Factory(lambda self: Holds(self._news), takes_self=True), init=False
     )
 
     def __attrs_post_init__(self) -> None:
         self._first_user = self.user
-        self._hosts = Hosts(self.url, self)
+        self._hosts = Hosts(self.url, self, self._holds, self._news)
 
     def settings(self, home: Path | str, **more: Any) -> Settings:
-        """Make settings of a server that signs in here; a free port is its callback's."""
-        here: dict[str, Any] = {
-            "issuer": self.url,
-            "refresh_url": f"{self.url}/oauth/token",
-            "revoke_url": f"{self.url}/oauth/revoke",
-            "chatgpt_base_url": f"{self.url}/backend-api",
-            "login_callback_ports": (0,),
-        }
-        return Settings(codex_home=Path(home), **{**here, **more})
+        """Make settings of a server that signs in here; a free port is its callback's.
+
+        The stand-in is its provider of models, too. A ``config`` among the rest is merged into
+        what says so, as RFC 7396 has it.
+        """
+        return directions.settings_to(self.url, Path(home), more)
 
     @property
     def environ(self) -> dict[str, str]:
         """What leads another process here, the genuine server too."""
-        return {
-            "CODEX_APP_SERVER_LOGIN_ISSUER": self.url,
-            "CODEX_REFRESH_TOKEN_URL_OVERRIDE": f"{self.url}/oauth/token",
-            "CODEX_REVOKE_TOKEN_URL_OVERRIDE": f"{self.url}/oauth/revoke",
-        }
+        return directions.environ_to(self.url)
 
     @property
     def config(self) -> str:
-        """What another process needs in its ``config.toml`` besides."""
-        return f'chatgpt_base_url = "{self.url}/backend-api"\n'
+        """What another process needs in its ``config.toml`` besides, before anything else."""
+        return directions.config_to(self.url)
 
     async def visit(
         self, url: str, *, follow: bool = True, form: Mapping[str, str] | None = None
@@ -156,21 +160,32 @@ class StandIn(Script):
         """List the refresh tokens of the account that would be taken now."""
         return self._families.live_refresh_tokens((account or self.account).account_id)
 
-    async def wait_request(self, path: str, number: int = 1) -> Recorded:
-        """Return the first request to a path, or the one with this number, waiting for it."""
-        await trio.lowlevel.checkpoint()
-        while len(found := [one for one in self.requests if one.path == path]) < number:
-            await self._arrived.park()
-        return found[number - 1]
+    def answer(self, said: ModelResponse | Part, *more: Part) -> None:
+        """Let models answer the next request so, after what was told before.
 
-    def hold(self, path: str) -> None:
+        What is said is one response, or the parts of one: ``answer("Hello")``.
+
+        Raises:
+            TypeError: something else is among the parts.
+        """
+        if isinstance(said, ModelResponse):
+            if more:
+                raise TypeError("a whole response has no parts beside it")
+            self.responses.append(said)
+        else:
+            self.responses.append(ModelResponse.of(said, *more))
+
+    def hold(self, name: str) -> None:
         """Let requests to a path arrive, and wait; nothing is done, until ``release``."""
-        self._held.setdefault(path, trio.Event())
+        self._holds.hold(name)
 
-    def release(self, path: str) -> None:
-        """Go on with the requests to a path that wait, and with later ones."""
-        if (held := self._held.pop(path, None)) is not None:
-            held.set()
+    def release(self, name: str) -> None:
+        """Go on with who waits at a path or at a ``Hold``, and with who comes there later."""
+        self._holds.release(name)
+
+    async def wait_held(self, name: str, number: int = 1) -> None:
+        """Return as soon as somebody waits at a path or at a ``Hold``, or as many as this."""
+        await self._holds.wait_held(name, number)
 
     def reset(self) -> None:
         """Forget everything: what was told, asked, granted and still to go wrong."""
@@ -178,31 +193,31 @@ class StandIn(Script):
             setattr(self, name, value)
         self.requests.clear()
         self.faults.clear()
-        for path in list(self._held):
-            self.release(path)
-        self._hosts = Hosts(self.url, self)
+        self._holds.clear()
+        self._hosts = Hosts(self.url, self, self._holds, self._news)
 
     @property
     def _families(self) -> Families:
         return self._hosts.issuer.families
 
     async def _serve(self, stream: trio.abc.Stream) -> None:
-        await serve_http(partial(self._answer, stream), stream)
+        await serve_http(partial(self._answer, stream), stream, max_body=MAX_BODY)
 
     async def _answer(self, stream: trio.abc.Stream, request: HttpRequest) -> Answer:
-        recorded = Recorded.of(request)
+        recorded = record(request)
         if recorded.path.startswith(control.PREFIX):
-            return control.answer_control(self, recorded)
+            return await control.answer_control(self, recorded)
         self.requests.append(recorded)
-        self._arrived.unpark_all()
-        if (held := self._held.get(recorded.path)) is not None:
-            await held.wait()
+        self._news.tell()
+        await self._holds.pass_held(recorded.path)
         fault = self.faults.take(recorded.path)
         if fault.loss is None:
             await trio.sleep(fault.wait)
             return self._hosts.answer(recorded) if fault.answer is None else fault.answer
         done = self._hosts.answer(recorded)
         await trio.sleep(fault.wait)
+        if isinstance(done, HttpStream):
+            return b""  # a model's response has a script of its own for the rest
         with suppress(trio.BrokenResourceError):  # nobody waits for the rest of it
             return await lose(done, fault.loss, stream)
         return b""

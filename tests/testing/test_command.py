@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from socket import create_connection
 from typing import TYPE_CHECKING, Any
 from urllib.request import ProxyHandler, build_opener
 
@@ -50,7 +52,8 @@ def test_it_says_in_one_line_where_it_is_and_ends_with_a_signal(signum: int) -> 
     with running("--port", "0") as (child, place):
         url = place["url"]
         assert place["environ"]["CODEX_APP_SERVER_LOGIN_ISSUER"] == url
-        assert place["config"] == f'chatgpt_base_url = "{url}/backend-api"\n'
+        assert f'chatgpt_base_url = "{url}/backend-api"\n' in place["config"]
+        assert f'.base_url = "{url}/v1"\n' in place["config"]
         with build_opener(ProxyHandler({})).open(f"{url}/codex/device") as page:
             assert b"Enter the code" in page.read()
         child.send_signal(signum)
@@ -123,6 +126,40 @@ def test_a_test_in_any_style_has_tokens_of_it() -> None:
         stand_in.hold("/a")
         stand_in.release("/a")
         assert stand_in.exchanges() == []
+
+
+def test_a_test_in_any_style_has_models_of_it() -> None:
+    opener = build_opener(ProxyHandler({}))
+
+    def ask(path: str) -> bytes:
+        with opener.open(url + path, b"{}") as response:
+            body: bytes = response.read()
+            return body
+
+    with spawn_stand_in() as stand_in:
+        url = stand_in.url
+        stand_in.answer("Hi", {"parts": ["A", {"hold": "b"}, "B"]}, {"parts": [{"hold": "c"}]})
+        stand_in.script({"respond": {"text": "ever", "model": "m"}})
+        assert b'"delta":"Hi"' in ask("/v1/responses")
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(ask, "/v1/responses")
+            stand_in.wait_held("b")
+            assert stand_in.open_responses() == 1
+            stand_in.release("b")
+            assert b'"delta":"B"' in asked.result()
+        with create_connection(("127.0.0.1", port_of(url))) as wire:
+            wire.sendall(b"POST /responses HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+            stand_in.wait_held("c")
+        assert stand_in.wait_closed()["path"] == "/responses"
+        assert [ask("/responses").count(b'"delta":"ever"') for _ in range(2)] == [1, 1]
+        requests = stand_in.response_requests()
+        courses = [one["course"] for one in requests]
+        assert courses == ["complete", "complete", "closed", "complete", "complete"]
+        assert stand_in.wait_response_request(3) == requests[2]
+        assert stand_in.wait_request("/responses") == requests[2]
+        assert "course" not in stand_in.wait_request("/responses")["headers"]
+        with pytest.raises(ValueError, match="a part is one of"):
+            stand_in.answer({"txt": "Hi"})
 
 
 KILLED = """

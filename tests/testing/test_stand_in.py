@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from contextlib import suppress
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import TYPE_CHECKING
@@ -127,4 +128,8 @@ async def test_a_server_is_led_to_it(stand_in: StandIn, home: Path) -> None:  # 
         f"{stand_in.url}/oauth/token",
         f"{stand_in.url}/oauth/revoke",
     }
-    assert stand_in.config == f'chatgpt_base_url = "{stand_in.url}/backend-api"\n'
+    assert tomllib.loads(stand_in.config + "more = 1\n") == {
+        "chatgpt_base_url": f"{stand_in.url}/backend-api",
+        **settings.config,
+        "more": 1,
+    }
