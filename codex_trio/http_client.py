@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from codex_trio.urls import shown
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from codex_trio.settings import Settings
 
@@ -40,6 +41,8 @@ def open_http_client(settings: Settings) -> httpx.AsyncClient:
     del client.headers["Accept-Encoding"]
     return client
 
+
+_GOODBYE: Final = 0.02  # seconds
 
 # Nobody is to wait for a connection because others wait for a host that says nothing; how many
 # requests there are is limited by connection.
@@ -100,12 +103,9 @@ class _Body(httpx.AsyncByteStream):
         return _Once(self._content)
 
 
-class _Once:
+class _Once(AsyncIterator[bytes]):
     def __init__(self, content: bytes) -> None:
         self._contents = iter([content])
-
-    def __aiter__(self) -> _Once:
-        return self
 
     async def __anext__(self) -> bytes:
         for content in self._contents:
@@ -142,7 +142,10 @@ class _Stream(httpcore.AsyncNetworkStream):
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        # TLS says good-bye, which a far end that does not read must not hold up; httpcore closes
+        # what is cancelled behind a shield without an end.
+        with trio.move_on_after(_GOODBYE, shield=True):
+            await self._stream.aclose()
 
     async def start_tls(
         self,
@@ -153,8 +156,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         try:
             return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
         except trio.Cancelled:
-            with trio.CancelScope(shield=True):  # nothing is said on it yet: no waiting
-                await self._stream.aclose()
+            await self.aclose()
             raise
 
     def get_extra_info(self, info: str) -> Any:

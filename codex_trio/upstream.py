@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
     from codex_trio.settings import Settings
+    from codex_trio.streaming import ReplyStream
 
 PATIENCE: Final = 60.0
 """Seconds that a request may take, all of it."""
@@ -58,6 +58,17 @@ class Reply:
             return orjson.loads(self.body)
         except ValueError:
             return None
+
+
+class UnreachableError(UpstreamError):
+    """Nobody could be connected to, as happens without a network; raised by streams only."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, unsent=True)
+
+
+class SilentError(UpstreamError):
+    """A host has not begun to reply in time; raised by streams only."""
 
 
 @attrs.define(eq=False)
@@ -101,6 +112,58 @@ class Upstream:
         content: dict[str, Any] = {"json": json} if form is None else {"data": dict(form)}
         return await self._ask(patience, follow, "POST", url, headers, **content)
 
+    @asynccontextmanager
+    async def stream(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes,
+        patience: float = PATIENCE,
+    ) -> AsyncGenerator[ReplyStream]:
+        """Post bytes, and read the reply within the block while it arrives, whatever its status.
+
+        Leaving the block closes the connection at once, unless all of the reply has arrived:
+        then it is kept for the next question. Redirects are followed only where they ask for
+        the same once more, and lead to the same scheme, host and port.
+
+        Args:
+            url: where to.
+            headers: by name in small letters; what HTTP itself needs is added.
+            content: the body.
+            patience: seconds until the head of the reply has to be there.
+
+        Raises:
+            UnreachableError: nobody could be connected to.
+            SilentError: there is no reply within ``patience`` seconds.
+            UpstreamError: there is none for another reason; also from the reply's ``receive``
+                and ``read``, when it is cut.
+            TrustError: the certificates to trust cannot be used.
+        """
+        client = await self._open()  # which takes its time, but not the host's
+        import httpx
+
+        from codex_trio.http_errors import explain, is_unreachable, is_unsent
+        from codex_trio.streaming import post
+
+        try:
+            with trio.fail_after(patience):
+                reply = await post(client, url, headers, content)
+        except trio.TooSlowError:
+            reason = f"no reply within {patience:g} seconds"
+            raise SilentError(self._explain(url, reason)) from None
+        except httpx.ConnectError as error:
+            text = self._explain(url, explain(error))
+            if is_unreachable(error):
+                raise UnreachableError(text) from None
+            raise UpstreamError(text, unsent=True) from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+            raise self._error(url, explain(error), unsent=is_unsent(error)) from None
+        try:
+            yield reply
+        finally:
+            await reply.aclose()
+
     async def aclose(self) -> None:
         """Close what connections there are."""
         if self._client is not None:
@@ -114,7 +177,7 @@ class Upstream:
                 self._client = await trio.to_thread.run_sync(
                     _open_client, self._settings, abandon_on_cancel=True
                 )
-        return self._client
+            return self._client
 
     async def _ask(
         self,
@@ -143,6 +206,8 @@ class Upstream:
     ) -> Reply:
         import httpx
 
+        from codex_trio.http_errors import explain, is_unsent
+
         body = bytearray()
         try:
             encoded = {name.encode(): value.encode() for name, value in headers.items()}
@@ -162,12 +227,15 @@ class Upstream:
                 with trio.move_on_after(_GOODBYE, shield=True):
                     await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
-            raise self._error(url, _explain(error), unsent=_is_unsent(error)) from None
+            raise self._error(url, explain(error), unsent=is_unsent(error)) from None
         if reading.cancelled_caught:
             raise self._error(url, f"the reply exceeds {MAX_REPLY} bytes")
         return Reply(status=response.status_code, body=bytes(body))
 
     def _error(self, url: str, reason: str, *, unsent: bool = False) -> UpstreamError:
+        return UpstreamError(self._explain(url, reason), unsent=unsent)
+
+    def _explain(self, url: str, reason: str) -> str:
         circumstances = [reason]
         try:
             proxy = proxy_for(url, self._settings.proxies)
@@ -179,10 +247,7 @@ class Upstream:
             bundle = self._settings.ca_bundle
             beside = "" if bundle is None else f" and those of {bundle.source} ({bundle.path})"
             circumstances.append(f"trusting the system's certificates{beside}")
-        detail = "; ".join(circumstances)
-        return UpstreamError(
-            f"error sending request for url ({shown(url)}): {detail}", unsent=unsent
-        )
+        return f"error sending request for url ({shown(url)}): {'; '.join(circumstances)}"
 
 
 @asynccontextmanager
@@ -216,48 +281,3 @@ def _open_client(settings: Settings) -> httpx.AsyncClient:
     from codex_trio.http_client import open_http_client
 
     return open_http_client(settings)
-
-
-def _explain(error: Exception) -> str:
-    """Say what went wrong, without what was sent or received.
-
-    Only the texts of what happens before anything is sent are our system's own; those of a
-    broken reply quote it.
-    """
-    import httpx
-
-    match error:
-        case httpx.ConnectError() | httpx.ProxyError():
-            return _find_tls_error(error) or str(error) or "it cannot be reached"
-        case httpx.TooManyRedirects():
-            return "too many redirects"
-        case httpx.UnsupportedProtocol():
-            return "not a http or https URL"
-        case httpx.InvalidURL() | ValueError():
-            return "a URL that is none"
-        case httpx.ReadError() | httpx.WriteError():
-            return "the connection was lost"
-        case httpx.RemoteProtocolError() if str(error).startswith("Server disconnected"):
-            return "the connection was lost"
-        case _:
-            return "the reply is no HTTP"
-
-
-def _is_unsent(error: Exception) -> bool:
-    """Say whether it has gone wrong before the host could have read the question."""
-    import httpx
-
-    if isinstance(error, httpx.TransportError):
-        return isinstance(
-            error, (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)
-        )
-    return isinstance(error, (httpx.InvalidURL, ValueError))
-
-
-def _find_tls_error(error: BaseException | None) -> str:
-    """Find why a handshake failed; httpx keeps that at the bottom of the causes."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return str(error)
-        error = error.__cause__ or error.__context__
-    return ""

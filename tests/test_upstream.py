@@ -48,6 +48,15 @@ async def test_a_form_is_sent_with_nothing_of_ourselves(upstream: Upstream) -> N
     }
 
 
+async def test_a_question_need_not_send_anything(upstream: Upstream) -> None:
+    async with open_site() as site:
+        reply = await upstream.get(f"{site.url}/a", headers={"originator": "me"})
+    assert (reply.status, reply.body) == (200, b"ok")
+    (request,) = site.requests
+    assert (request.method, request.target, request.body) == ("GET", "/a", b"")
+    assert request.headers["originator"] == "me"
+
+
 async def test_json_is_sent_with_the_headers_that_are_given(upstream: Upstream) -> None:
     async with open_site() as site:
         await upstream.post(site.url, json={"a": None}, headers={"originator": "me"})
