@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -32,8 +32,9 @@ from codex_trio.account.storage import open_store
 from codex_trio.account.workspace import WorkspacePolicy
 from codex_trio.groups import describe_ways, out_of_groups
 from codex_trio.handshake import Handshake
-from codex_trio.protocol import methods
-from codex_trio.rpc.calls import handlers_of
+from codex_trio.protocol import config_rows, methods, thread_rows
+from codex_trio.protocol.rows import ClientRequest
+from codex_trio.rpc.calls import handlers_of, late_handlers
 from codex_trio.rpc.connection import Switchboard
 from codex_trio.rpc.router import Router
 
@@ -46,6 +47,14 @@ if TYPE_CHECKING:
     from codex_trio.upstream import Reply, Upstream
 
 _TABLE: Final = {row.name: row for row in (*methods.CLIENT_REQUESTS, *methods.SERVED_BESIDE)}
+
+_LATE: Final = tuple(
+    row
+    for module in (thread_rows, config_rows)
+    for row in vars(module).values()
+    if isinstance(row, ClientRequest)
+)
+"""What is served by families that are made when somebody asks for them."""
 
 _RESPITE: Final = 60.0  # seconds until what has failed in the background begins again
 
@@ -75,6 +84,25 @@ class AccountScope:
         await self.desk.close()
 
 
+@attrs.frozen
+class Nurseries:
+    """Where what runs in the name of an account runs; each ends before those that stand first.
+
+    Args:
+        renewals: renewals of tokens, and what looks for news in the background.
+        logins: the sign-in that is under way.
+        records: lines of conversations, on their way to disk.
+        conversations: turns.
+        at_end: what is done when all of them have ended.
+    """
+
+    renewals: trio.Nursery
+    logins: trio.Nursery
+    records: trio.Nursery
+    conversations: trio.Nursery
+    at_end: ExitStack
+
+
 @asynccontextmanager
 async def open_scope(
     settings: Settings, upstream: Upstream, held_ports: set[int], store: Store | None = None
@@ -85,18 +113,25 @@ async def open_scope(
     has been asked has a few seconds to be stored, even if the block is cancelled.
     ``held_ports`` are those on which the server's accounts wait for browsers.
     """
-    with out_of_groups(2):
-        async with trio.open_nursery() as renewals, trio.open_nursery() as logins:
-            store = store or open_store(settings)
-            scope = _build(settings, upstream, held_ports, store, renewals, logins)
-            for task in (scope.auth.watch, scope.policy.watch, scope.routing.watch):
-                renewals.start_soon(_endure, task)
-            try:
-                yield scope
-                await scope.end_logins()
-            finally:
-                for nursery in (logins, renewals):
-                    nursery.cancel_scope.cancel(reason="the account's block is left")
+    with out_of_groups(4):
+        with ExitStack() as at_end:
+            async with (
+                trio.open_nursery() as records,
+                trio.open_nursery() as renewals,
+                trio.open_nursery() as logins,
+                trio.open_nursery() as conversations,
+            ):
+                store = store or open_store(settings)
+                nurseries = Nurseries(renewals, logins, records, conversations, at_end)
+                scope = _build(settings, upstream, held_ports, store, nurseries)
+                for task in (scope.auth.watch, scope.policy.watch, scope.routing.watch):
+                    renewals.start_soon(_endure, task)
+                try:
+                    yield scope
+                    await scope.end_logins()
+                finally:
+                    for nursery in (conversations, logins, renewals, records):
+                        nursery.cancel_scope.cancel(reason="the account's block is left")
 
 
 def _build(
@@ -104,13 +139,13 @@ def _build(
     upstream: Upstream,
     held_ports: set[int],
     store: Store,
-    renewals: trio.Nursery,
-    logins: trio.Nursery,
+    nurseries: Nurseries,
 ) -> AccountScope:
+    renewals = nurseries.renewals
     router = Router()
     restrictions, standing = Restrictions.of(settings), Standing()
     auth = Auth(store, restrictions, settings.watch_interval)
-    desk = LoginDesk(logins, auth)
+    desk = LoginDesk(nurseries.logins, auth)
     news = AccountNews(auth, router)
     auth.changed = news.changed
     issuer = Issuer(settings, upstream, restrictions)
@@ -133,8 +168,37 @@ def _build(
         LimitsMethods(auth, backend),
         LegacyAccountMethods(signing, desk, news),
     ]
-    board = Switchboard(_TABLE, handlers_of(families), settings.grace, router)
+    handlers = handlers_of(families) | late_handlers(
+        _LATE,
+        partial(_make_late, settings, upstream, router, auth, refresher, recoveries, nurseries),
+    )
+    board = Switchboard(_TABLE, handlers, settings.grace, router)
     return AccountScope(board, desk, auth, backend, policy, routing)
+
+
+def _make_late(
+    settings: Settings,
+    upstream: Upstream,
+    router: Router,
+    auth: Auth,
+    refresher: Refresher,
+    recoveries: Recoveries,
+    nurseries: Nurseries,
+) -> list[object]:
+    # Their modules take longer to import than all others, and who only signs in needs none.
+    from codex_trio.conversations import make_families
+
+    return make_families(
+        settings,
+        upstream,
+        router,
+        auth,
+        refresher,
+        recoveries,
+        nurseries.records,
+        nurseries.conversations,
+        nurseries.at_end.callback,
+    )
 
 
 async def _endure(task: Callable[[], Awaitable[None]]) -> None:

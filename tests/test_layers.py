@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(codex_trio.__file__).parent
 
-LEAVES = {"errors", "wire"}
+LEAVES = {"errors", "plain_files", "wire"}
 BELOW = {
     "errors": set(),
     "wire": set(),
+    "plain_files": set(),
     "faults": set(),
-    "config": {"errors", "faults"},
-    "settings": {"errors", "config"},
+    "config_keys": {"faults"},
+    "config": {"errors", "faults", "config_keys"},
+    "model": set(),
+    "settings": {"errors", "config", "model"},
     "user_agent": set(),
     "logs": set(),
     "terminal": set(),
@@ -31,18 +34,56 @@ BELOW = {
     "trust": {"errors", "settings"},
     "proxies": set(),
     "http_client": {"errors", "settings", "trust", "proxies", "urls"},
-    "upstream": {"errors", "settings", "http_client", "proxies", "urls"},
+    "http_errors": {"errors"},
+    "streaming": {"errors"},
+    "upstream": {
+        "errors",
+        "settings",
+        "http_client",
+        "http_errors",
+        "streaming",
+        "proxies",
+        "urls",
+    },
     "protocol": {"errors", "faults"},
     "transport": LEAVES,
     "rpc": LEAVES | {"faults", "groups", "protocol"},
     "handshake": LEAVES | {"settings", "protocol", "rpc", "user_agent"},
     "account": LEAVES
     | {"settings", "protocol", "rpc", "httpd", "upstream", "urls", "groups", "user_agent"},
+    "configuration": LEAVES
+    | {"faults", "config", "config_keys", "settings", "protocol", "rpc"},
+    "catalogue": LEAVES | {"model", "settings", "protocol", "rpc", "configuration"},
+    "responses": LEAVES
+    | {
+        "config_keys",
+        "settings",
+        "protocol",
+        "upstream",
+        "streaming",
+        "urls",
+        "groups",
+        "user_agent",
+        "account",
+    },
+    "threads": LEAVES
+    | {
+        "model",
+        "settings",
+        "groups",
+        "protocol",
+        "rpc",
+        "account",
+        "configuration",
+        "catalogue",
+        "responses",
+    },
 }
 TOP = {
     "__init__",
     "__main__",
     "arguments",
+    "conversations",
     "demo",
     "errands",
     "scope",

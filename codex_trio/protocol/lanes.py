@@ -6,9 +6,19 @@ only read the account do not wait for one another, only for those that change it
 
 from __future__ import annotations
 
+import uuid
 from typing import Final
 
 from codex_trio.protocol.rows import Lane
+
+
+def _as_uuid(text: str) -> str:
+    """Spell an id as we do, however a client does; anything else is as it is."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return text
+
 
 ACCOUNT: Final = Lane("account-auth")
 ACCOUNT_SHARED: Final = Lane("account-auth", shared=True)
@@ -34,6 +44,6 @@ REMOTE_CONTROL: Final = Lane("remote-control")
 REMOTE_CONTROL_SHARED: Final = Lane("remote-control", shared=True)
 SECTIONS: Final = Lane("thread-sections")
 SECTIONS_SHARED: Final = Lane("thread-sections", shared=True)
-THREAD: Final = Lane("thread", ("thread_id",))
-THREAD_OR_PATH: Final = Lane("thread", ("thread_id", "path"))
+THREAD: Final = Lane("thread", ("thread_id",), spelled=_as_uuid)
+THREAD_OR_PATH: Final = Lane("thread", ("thread_id", "path"), spelled=_as_uuid)
 WINDOWS_SANDBOX: Final = Lane("windows-sandbox-setup")

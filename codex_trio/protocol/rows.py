@@ -27,11 +27,13 @@ class Lane:
         fields: the parameters that tell lanes of this name apart; the first that is neither
             null nor empty counts, and without any the request waits for nobody.
         shared: may run beside other shared requests of the same lane.
+        spelled: brings different spellings of a parameter into one.
     """
 
     name: str
     fields: tuple[str, ...] = ()
     shared: bool = False
+    spelled: Callable[[str], str] = str
 
     def key(self, params: object) -> Hashable | None:
         """Name the lane for these params; None when nothing is to be waited for."""
@@ -39,7 +41,7 @@ class Lane:
             return self.name
         for name in self.fields:
             if value := getattr(params, name, None):
-                return (self.name, value)
+                return (self.name, self.spelled(value) if isinstance(value, str) else value)
         return None
 
 

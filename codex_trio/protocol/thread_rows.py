@@ -204,8 +204,7 @@ TURN_STEER: Final = ClientRequest(
 TURN_INTERRUPT: Final = ClientRequest(
     "turn/interrupt",
     words=lambda: (words.turns.TurnInterruptParams, words.turns.TurnInterruptResponse),
-    lane=THREAD,
-)
+)  # in no lane: what it ends, or a slow disk, must not be able to delay it
 GET_CONVERSATION_SUMMARY: Final = ClientRequest(
     "getConversationSummary",
     words=lambda: (

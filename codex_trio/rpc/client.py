@@ -23,7 +23,7 @@ P = TypeVar("P")
 log = logging.getLogger(__name__)
 
 OUTBOX_SIZE: Final = 128
-"""How many messages may be queued for a client before who streams to it has to wait."""
+"""How many messages may be queued for a client before who streams to it should say less."""
 
 LAST_WORDS: Final = 0.25
 """Seconds that a client has to take what is left for it when its time is up."""
@@ -47,8 +47,8 @@ class Client:
     order on the wire. Putting something in never waits: an answer and what follows from it are
     said between two checkpoints, so no cancellation cuts a story in half, and nobody waits for
     somebody else to read. What keeps the outbox small is that its causes are held up: who
-    streams waits in ``notify``, the reader in ``wait_read``, and a client that lets the news of
-    others pile up is cut off.
+    streams says less to a client that ``lags``, the reader waits in ``wait_read``, and a client
+    that lets the news of others pile up is cut off.
     """
 
     _outbox: trio.MemorySendChannel[bytes | Unsaid]  # without a limit, see above
@@ -132,17 +132,6 @@ class Client:
         """Queue a notification, unless the client has opted out of it."""
         if self.hears(row):
             self.say(codec.encode_notification(row, params))
-
-    async def notify(self, row: ServerNotification[P], params: P) -> None:
-        """Wait until the client has read most of what it was told, then tell it this.
-
-        This is for those who stream: a slow client slows its own stream, and nothing else. A
-        cancelled call has queued nothing.
-        """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        while self.lags:
-            await self._taken.wait()
-        self.tell(row, params)
 
     async def wait_read(self) -> None:
         """Wait until the client has less than ``MAX_UNREAD`` bytes to read; for the reader."""

@@ -12,6 +12,7 @@ import attrs
 import trio
 from trio.testing import MockClock
 
+from codex_trio.httpd import HttpResponse
 from codex_trio.testing import Account, Outcome, Recorded, StandIn, Tokens, WireClient
 from tests.account.signed_in import sign_in
 from tests.sites import open_site
@@ -156,6 +157,7 @@ async def open_slow_issuer(stand_in: StandIn) -> AsyncGenerator[SlowIssuer]:
 
     async def answer(request: HttpRequest) -> Answer:
         reply = stand_in._hosts.answer(Recorded.of(request))
+        assert isinstance(reply, HttpResponse)
         issuer.given = json.loads(reply.body)
         issuer.asked.set()
         await issuer.answers.wait()

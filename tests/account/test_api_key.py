@@ -17,7 +17,7 @@ from codex_trio.errors import ClientGoneError, RpcError
 from codex_trio.protocol import methods
 from codex_trio.protocol.account import ApiKeyLoginAccountParams, GetAccountParams
 from codex_trio.rpc.calls import Call
-from codex_trio.rpc.client import Client
+from codex_trio.rpc.client import Client, Unsaid
 from codex_trio.server import Server, open_server
 from codex_trio.settings import Settings
 from codex_trio.transport.lines import LineWire
@@ -313,7 +313,7 @@ async def test_a_login_that_is_cancelled_is_whole_or_has_not_been(tmp_path: Path
         settings = Settings(codex_home=tmp_path / str(step))
         async with open_server(settings) as server:
             board = server.account.board
-            outboxes = [trio.open_memory_channel[bytes](math.inf) for _ in range(2)]
+            outboxes = [trio.open_memory_channel[bytes | Unsaid](math.inf) for _ in range(2)]
             owner, other = (Client(outbox, trio.CancelScope()) for outbox, _ in outboxes)
             other.initialized = owner.initialized = True
             params = ApiKeyLoginAccountParams(api_key=KEY)

@@ -15,7 +15,7 @@ from codex_trio.errors import RpcError
 from codex_trio.protocol import methods
 from codex_trio.protocol.account import ChatgptAuthTokensLoginAccountParams
 from codex_trio.rpc.calls import Call
-from codex_trio.rpc.client import Client
+from codex_trio.rpc.client import Client, Unsaid
 from codex_trio.server import open_server
 from codex_trio.testing import Account, StandIn, WireClient, make_jwt
 from tests.account.conftest import (
@@ -253,7 +253,7 @@ async def test_a_host_login_that_is_cancelled_is_whole_or_has_not_been(
             await other.initialize(experimental=True)
             pending = await start(other, DEVICE)
             board, auth = server.account.board, server.account.auth
-            outbox, outgoing = trio.open_memory_channel[bytes](math.inf)
+            outbox, outgoing = trio.open_memory_channel[bytes | Unsaid](math.inf)
             params = ChatgptAuthTokensLoginAccountParams(
                 access_token=stand_in.issue_access_token(GRACE), chatgpt_account_id="ws-grace"
             )

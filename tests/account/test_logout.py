@@ -16,7 +16,7 @@ from codex_trio.errors import RpcError
 from codex_trio.protocol import methods
 from codex_trio.protocol.account import GetAccountParams
 from codex_trio.rpc.calls import Call
-from codex_trio.rpc.client import Client
+from codex_trio.rpc.client import Client, Unsaid
 from codex_trio.server import Server, open_server
 from codex_trio.settings import CaBundle, Settings, load_settings
 from codex_trio.testing import Fault, StandIn, Tokens, WireClient
@@ -364,7 +364,7 @@ async def test_a_sign_out_that_is_cancelled_is_whole_or_has_not_been(
         store(settings.codex_home, tokens)
         async with open_server(settings) as server:
             board = server.account.board
-            outboxes = [trio.open_memory_channel[bytes](math.inf) for _ in range(2)]
+            outboxes = [trio.open_memory_channel[bytes | Unsaid](math.inf) for _ in range(2)]
             owner, other = (Client(outbox, trio.CancelScope()) for outbox, _ in outboxes)
             other.initialized = owner.initialized = True
             call: Call[None] = Call(1, methods.LOGOUT, None, owner)

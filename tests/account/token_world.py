@@ -101,7 +101,7 @@ class Room:
             assert is_quiet(self.server)
             assert self.server.account.board.router.questions == 0
         finally:
-            self.client._give_up()  # others may be calling it
+            self.client._give_up("the server hung up")  # others may be calling it
             self._ended.set()
 
     async def _answer(self) -> None:

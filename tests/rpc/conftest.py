@@ -101,7 +101,8 @@ class Family:
     @serves(STORY)
     async def story(self, call: Call[Named]) -> None:
         call.reply(Named(name="answer"))
-        await call.client.notify(NEWS, Named(name="after"))
+        call.client.tell(NEWS, Named(name="after"))
+        await trio.lowlevel.checkpoint()
         if call.params.name == "fails":
             raise KeyError(SECRET)
         if call.params.name == "refuses":

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 import trio.testing
 
 from codex_trio.errors import AnswerError, ClientGoneError, RpcError
-from codex_trio.rpc.client import OUTBOX_SIZE, Client
+from codex_trio.rpc.client import OUTBOX_SIZE, Client, Unsaid
 from codex_trio.rpc.router import Router
 from tests.cancellation import cancel_at_step
 from tests.rpc.conftest import NEWS, QUESTION, Dial, Family, Named
@@ -160,8 +160,8 @@ async def test_nobody_to_ask_is_nobody_to_wait_for(router: Router) -> None:
     assert outgoing.statistics().current_buffer_used == 0
 
 
-def new_client() -> tuple[Client, trio.MemoryReceiveChannel[bytes]]:
-    outbox, outgoing = trio.open_memory_channel[bytes](math.inf)
+def new_client() -> tuple[Client, trio.MemoryReceiveChannel[Any]]:
+    outbox, outgoing = trio.open_memory_channel[bytes | Unsaid](math.inf)
     client = Client(outbox, trio.CancelScope())
     client.initialized = True
     return client, outgoing
@@ -230,28 +230,15 @@ async def test_news_waits_for_nobody_and_who_never_reads_is_cut_off(  # noqa: AS
     assert not quick.connection.cancel_called
 
 
-async def test_who_streams_waits_for_its_client_and_for_no_other(router: Router) -> None:
+def test_who_streams_can_see_who_lags() -> None:
     client, outgoing = new_client()
-    other, _ = new_client()
-    for _ in range(OUTBOX_SIZE):
-        client.say(b"x")
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(client.notify, NEWS, Named(name="streamed"))
-        await other.notify(NEWS, Named())
-        await trio.testing.wait_all_tasks_blocked()
-        assert outgoing.statistics().current_buffer_used == OUTBOX_SIZE
-        client.took(len(outgoing.receive_nowait()))
     for _ in range(OUTBOX_SIZE - 1):
-        outgoing.receive_nowait()
-    assert b"streamed" in outgoing.receive_nowait()
-
-
-async def test_a_cancelled_stream_has_queued_nothing() -> None:
-    client, outgoing = new_client()
-    with trio.CancelScope() as scope:
-        scope.cancel()
-        await client.notify(NEWS, Named())
-    assert outgoing.statistics().current_buffer_used == 0
+        client.say(b"x")
+    assert not client.lags
+    client.say(b"x")
+    assert client.lags
+    outgoing.receive_nowait()
+    assert not client.lags
 
 
 def test_a_client_that_is_leaving_takes_everything() -> None:

@@ -1,0 +1,1 @@
+"""Threads: conversations, their turns, and their record on disk."""
