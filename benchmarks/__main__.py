@@ -11,12 +11,14 @@ from benchmarks.cancels import measure_cancels
 from benchmarks.cycles import measure_cycles, measure_endurance
 from benchmarks.ends import measure_ends
 from benchmarks.figures import GROUPS, Results
+from benchmarks.listing import measure_listing
 from benchmarks.many import measure_many
 from benchmarks.plan import FULL, QUICK
 from benchmarks.refresh import PROCESSES, TASKS, measure_herd, measure_refreshes
 from benchmarks.report import as_json, as_text
 from benchmarks.session import SESSION_GROUPS, measure_session
 from benchmarks.startup import measure_cold, measure_warm
+from benchmarks.talks import TALK_GROUPS, measure_talks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -75,6 +77,13 @@ def measure(plan: Plan, groups: Collection[str]) -> Results:
     if "many" in groups:
         _say(f"{plan.crowd:,} sign-ins at once")
         measure_many(results, plan.crowd)
+    if not TALK_GROUPS.isdisjoint(groups):
+        for number in range(1, plan.talks + 1):
+            _say(f"threads that are answered, round {number} of {plan.talks}")
+            measure_talks(results, plan.effort, groups)
+    if "listing" in groups:
+        _say(f"{plan.listings} times lists of {plan.threads:,} threads")
+        measure_listing(results, plan.threads, plan.listings, plan.effort)
     return results
 
 

@@ -110,6 +110,45 @@ FIGURES: Final = (
     ),
     Figure("many_cancel", "many", "many logins, all cancelled", "s", compared=False, limit=2.5),
     Figure("many_delay", "many", "others wait meanwhile", "ms", compared=False, limit=100),
+    Figure("thread_memory", "loaded", "memory with one thread (PSS)", "MiB", 0.3),
+    Figure("thread_each", "loaded", "memory for each further thread", "KiB"),
+    Figure("turn_first_p50", "turns", "turn, until its first delta, median", "ms", 0.15),
+    Figure("turn_first_p99", "turns", "turn, until its first delta, 99 %", "ms"),
+    Figure("turn_p50", "turns", "turn, until it is completed, median", "ms", 0.15),
+    Figure("turn_p99", "turns", "turn, until it is completed, 99 %", "ms"),
+    Figure("turn_healed_p50", "healed", "turn with a 401 and a refresh, median", "ms", 0.15),
+    Figure("deltas", "deltas", "deltas of one answer", "/s", 3.0, True),
+    Figure("deltas_told", "deltas", "notifications for 5,000 of them", "", compared=False),
+    Figure("deltas_many", "deltas", "deltas of 32 answers at once", "/s", 3.0, True),
+    Figure("delta_cpu", "deltas", "processor time of a delta", _MICROSECONDS, 0.2),
+    Figure(
+        "delta_cpu_paced", "deltas", "processor time of a delta, 500 a second", _MICROSECONDS
+    ),
+    Figure(
+        "interrupt_reply", "interrupts", "interrupt within an answer, until the reply", "ms"
+    ),
+    Figure(
+        "interrupt_completed",
+        "interrupts",
+        "interrupt within an answer, until completed",
+        "ms",
+        limit=50,
+    ),
+    Figure(
+        "interrupt_silent_reply",
+        "interrupts",
+        "interrupt before an answer, until the reply",
+        "ms",
+    ),
+    Figure(
+        "interrupt_silent_completed",
+        "interrupts",
+        "interrupt before an answer, until completed",
+        "ms",
+        limit=50,
+    ),
+    Figure("list_first", "listing", "first page of 10,000 threads, at first", "ms", limit=100),
+    Figure("list_again", "listing", "first page of 10,000 threads, again", "ms", limit=100),
 )
 
 GROUPS: Final = tuple(dict.fromkeys(figure.group for figure in FIGURES))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.loaded import MORE
 from benchmarks.plot import write_plot
 from benchmarks.refresh import HANGING, PROCESSES, TASKS
-from benchmarks.report import HEADINGS, cells, machine, proportions
+from benchmarks.report import HEADINGS, cells, machine, number, proportions
+from benchmarks.upstream import DELTAS, LONG, MEDIUM, PACE, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,15 +88,39 @@ the range is from the smallest to the largest of them.
   process allocates for them. They are cancelled one desk after the other; “others wait
   meanwhile” is the longest time by which another task of the process, which sleeps for a
   millisecond again and again, sleeps too long. The genuine server has one sign-in at a time.
+- **Memory with one thread**: {settle} after the first answers, and after one turn. Each of the
+  {loaded} further threads has had a turn, too, and waits for its next.
+- **Turn**: from `turn/start` until the first delta, and until `turn/completed`; {turns} turns of
+  one thread, one after the other, of which {short} deltas come each. A host of models on this
+  machine answers with bytes made beforehand. What it takes by itself, asked directly,
+  {host} in the middle, has been taken off. The record of the thread is on.
+- **Turn with a 401 and a refresh**: the same, but that the host refuses the token of the last
+  turn; the tokens are renewed at a stand-in for the issuer, stored, and the host is asked again.
+  Nothing is taken off.
+- **Deltas**: of an answer of {long:,} deltas that the host gives as fast as it is read, each in a
+  chunk of its own; from the first that the client sees to the last. The answers at once have
+  {medium:,} deltas each. Ours joins deltas of the same text while there is more to be sent than
+  the client has taken, so that they come in fewer notifications. All of the text has come, or
+  it would not count.
+- **Processor time of a delta**: user and system time of the server's process for such an
+  answer, divided by the deltas. In life, they come one by one: where the host gives one every
+  {pace:g} ms, nothing is joined, and waking up is most of the work.
+- **Interrupt**: `turn/interrupt` while the host says nothing: after {short} deltas, or before the
+  head of its answer.
+- **First page of many threads**: the newest 25 of {threads:,} threads on disk, the same files for
+  both servers. “At first” is the first thing that a new process is asked about threads, {settle}
+  after its first answers, “again” is later. The servers have seen these files before, in an
+  earlier process.
 
 ## How it is measured
 
 Every round measures ours, then the genuine server; where sign-ins are cancelled, both are
 running, and take turns. Tokens that many want at once are renewed first by all of ours, then by
 all genuine servers. There are {warm_starts} rounds of starts with files in memory,
-{cold_starts} with files on disk, and {sessions} of everything else; many logins, and many cycles
-more, are measured once. Each server gets a new, empty home and no key in its environment. All
-but the starts is measured at least {settle} after the first answer, for the genuine server goes
+{cold_starts} with files on disk, {talks} with threads that are answered, {listings} with lists of
+threads, and {sessions} of everything else; many logins, and many cycles more, are measured
+once. Each server gets a new home, and no key in its environment. All but the starts is
+measured at least {settle} after the first answer, for the genuine server goes
 on starting after it.
 
 The client is one thread that writes lines made beforehand, and counts the answers without
@@ -115,7 +141,7 @@ From a checkout, with the genuine server from PyPI:
 $ nox -s benchmarks
 ```
 
-`nox -s benchmarks -- --quick` shows in little more than a minute that all of it runs. `--only spawn,memory`
+`nox -s benchmarks -- --quick` shows in about two minutes that all of it runs. `--only spawn,memory`
 measures a part, `--json FILE` keeps every sample, and `--write-docs` writes this page.
 """
 
@@ -132,6 +158,8 @@ def write_page(results: Results, plan: Plan) -> None:
         warm_starts=plan.warm_starts,
         cold_starts=plan.cold_starts,
         sessions=plan.sessions,
+        talks=plan.talks,
+        listings=plan.listings,
         cancels=plan.sessions * plan.effort.cancels,
         endurance=plan.endurance,
         crowd=plan.crowd,
@@ -139,9 +167,23 @@ def write_page(results: Results, plan: Plan) -> None:
         processes=PROCESSES,
         tasks=TASKS,
         hanging=f"{HANGING:g} s",
+        loaded=MORE,
+        turns=plan.talks * plan.effort.turns,
+        short=DELTAS[SHORT],
+        long=DELTAS[LONG],
+        medium=DELTAS[MEDIUM],
+        host=_host_time(results),
+        pace=PACE * 1000,
+        threads=plan.threads,
         machine=", ".join(machine()),
     )
     (_DOCS / "performance.md").write_text(text, encoding="utf-8")
+
+
+def _host_time(results: Results) -> str:
+    microseconds = results.median("turn_host", "ours")
+    assert microseconds is not None  # a page has all groups
+    return f"{number(microseconds)} \N{MICRO SIGN}s"
 
 
 def _remarks(results: Results) -> list[str]:

@@ -19,6 +19,12 @@ class Effort:
     logins: int
     cancels: int
     refreshes: int
+    turns: int
+    healed: int
+    """Turns in which a token has to be renewed."""
+    answers: int
+    """Long ones, one after the other."""
+    interrupts: int
 
 
 @attrs.frozen
@@ -35,6 +41,11 @@ class Plan:
     """Sign-ins that wait at once."""
     herds: int
     """Times at which many want new tokens at once."""
+    talks: int
+    """Rounds of everything in which threads are answered."""
+    listings: int
+    threads: int
+    """How many there are to be listed."""
     effort: Effort
 
 
@@ -46,8 +57,20 @@ FULL: Final = Plan(
     endurance=10_000,
     crowd=10_000,
     herds=100,
+    talks=3,
+    listings=2,
+    threads=10_000,
     effort=Effort(
-        settle=4.0, requests=3000, seconds=2.0, logins=200, cancels=200, refreshes=100
+        settle=4.0,
+        requests=3000,
+        seconds=2.0,
+        logins=200,
+        cancels=200,
+        refreshes=100,
+        turns=60,
+        healed=20,
+        answers=6,
+        interrupts=5,
     ),
 )
 QUICK: Final = Plan(
@@ -58,5 +81,19 @@ QUICK: Final = Plan(
     endurance=500,
     crowd=300,
     herds=3,
-    effort=Effort(settle=1.0, requests=300, seconds=0.3, logins=20, cancels=20, refreshes=10),
+    talks=1,
+    listings=1,
+    threads=1000,
+    effort=Effort(
+        settle=1.0,
+        requests=300,
+        seconds=0.3,
+        logins=20,
+        cancels=20,
+        refreshes=10,
+        turns=20,
+        healed=5,
+        answers=2,
+        interrupts=3,
+    ),
 )

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from statistics import median
-from tempfile import TemporaryDirectory
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
-from benchmarks.peers import PATIENCE, SERVERS, running
-from codex_trio.testing import spawn_stand_in
+from benchmarks.accounts import signed_in_home
+from benchmarks.peers import PATIENCE, SERVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
+    from benchmarks.accounts import Home
     from benchmarks.figures import Results
-    from benchmarks.peers import Peer, Program
+    from benchmarks.peers import Peer
     from benchmarks.plan import Effort
-    from codex_trio.testing import StandInProcess, Tokens
 
 PROCESSES: Final = 8
 TASKS: Final = 50
@@ -45,7 +39,7 @@ _STATUS: Final = b'{"id":%d,"method":"getAuthStatus","params":{"includeToken":tr
 def measure_herd(results: Results, rounds: int) -> None:
     """Let all processes be asked for new tokens at once, again and again."""
     for program in SERVERS:
-        with _home() as home, ExitStack() as stack:
+        with signed_in_home() as home, ExitStack() as stack:
             # One after the other: the genuine server makes its databases at its first start.
             peers = [stack.enter_context(home.running(program)) for _ in range(PROCESSES)]
             signed_in = True
@@ -61,52 +55,13 @@ def measure_herd(results: Results, rounds: int) -> None:
 def measure_refreshes(results: Results, effort: Effort) -> None:
     """Measure one round: what a refresh takes, and what others wait while one hangs."""
     for program in SERVERS:
-        with _home() as home, home.running(program) as peer:
+        with signed_in_home() as home, home.running(program) as peer:
             time.sleep(effort.settle)
             results.add("refresh", program.name, _refreshes(peer, effort.refreshes))
             results.add("refresh_read", program.name, _read_meanwhile(home, peer))
 
 
-@attrs.frozen
-class _Home:
-    """A home with an account that is signed in, and a stand-in at which it is."""
-
-    path: Path
-    issuer: StandInProcess
-
-    @contextmanager
-    def running(self, program: Program) -> Generator[Peer]:
-        program = attrs.evolve(program, environ=self.issuer.environ)
-        with running(program, self.path) as peer:
-            peer.open()
-            yield peer
-
-    def sign_in(self) -> None:
-        """Store new tokens, as another process would."""
-        stored = _stored(self.issuer.issue_tokens())
-        draft = self.path / "draft"
-        draft.write_text(json.dumps(stored), encoding="utf-8")
-        draft.chmod(0o600)
-        draft.replace(self.path / "auth.json")
-
-    def token(self) -> str:
-        """Read the access token that is stored."""
-        text = (self.path / "auth.json").read_text(encoding="utf-8")
-        token: str = json.loads(text)["tokens"]["access_token"]
-        return token
-
-
-@contextmanager
-def _home() -> Generator[_Home]:
-    with spawn_stand_in() as issuer, TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        home = _Home(Path(folder, "home"), issuer)
-        home.path.mkdir()
-        (home.path / "config.toml").write_text(issuer.config, encoding="utf-8")
-        home.sign_in()
-        yield home
-
-
-def _stampede(home: _Home, peers: list[Peer]) -> tuple[int, int]:
+def _stampede(home: Home, peers: list[Peer]) -> tuple[int, int]:
     """Force a refresh everywhere; returns the exchanges, and who has no new token then."""
     before = len(home.issuer.exchanges())
     home.issuer.hold(_TOKEN)
@@ -125,7 +80,7 @@ def _stampede(home: _Home, peers: list[Peer]) -> tuple[int, int]:
     return len(home.issuer.exchanges()) - before, losers
 
 
-def _sign_in_again(home: _Home, peers: list[Peer]) -> None:
+def _sign_in_again(home: Home, peers: list[Peer]) -> None:
     home.sign_in()
     for peer in peers:
         # The genuine server looks at the store only now, and then does not ask for more.
@@ -144,7 +99,7 @@ def _refreshes(peer: Peer, count: int) -> float:
     return median(times)
 
 
-def _read_meanwhile(home: _Home, peer: Peer) -> float:
+def _read_meanwhile(home: Home, peer: Peer) -> float:
     """Read the account while a refresh hangs; returns the milliseconds of the longest."""
     home.issuer.hold(_TOKEN)
     peer.send(_FORCE_STATUS % 3)
@@ -173,12 +128,3 @@ def _answers(peer: Peer, count: int) -> list[dict[str, Any]]:
         *lines, rest = (rest + chunk).split(b"\n")
         answers += (message for message in map(json.loads, lines) if "id" in message)
     return answers
-
-
-def _stored(tokens: Tokens) -> dict[str, Any]:
-    return {
-        "auth_mode": "chatgpt",
-        "OPENAI_API_KEY": None,
-        "tokens": {**attrs.asdict(tokens), "account_id": "fake-account"},
-        "last_refresh": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }

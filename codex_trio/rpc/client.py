@@ -71,6 +71,7 @@ class Client:
     """Whether it has spoken the older dialect, so that it is told news in that, too."""
     _hung_up: bool = attrs.field(default=False, init=False)
     _errands: dict[Callable[[], None], None] = attrs.field(factory=dict, init=False)
+    _queued: int = attrs.field(default=0, init=False)  # messages in the outbox
     _unread: int = attrs.field(default=0, init=False)  # bytes in the outbox
     _longest: int = attrs.field(default=0, init=False)  # bytes of a message that it was told
     _taken: trio.Event = attrs.field(factory=trio.Event, init=False)  # set when it shrinks
@@ -116,13 +117,14 @@ class Client:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             log.debug("dropped a message for a client that has stopped listening")
         else:
+            self._queued += 1
             self._unread += size
             self._longest = max(self._longest, size)
 
     @property
     def lags(self) -> bool:
         """Whether so much is queued that who streams to the client should say less."""
-        return self._outbox.statistics().current_buffer_used >= OUTBOX_SIZE
+        return self._queued >= OUTBOX_SIZE
 
     def hears(self, row: ServerNotification[Any]) -> bool:
         """Say whether the client wants this notification."""
@@ -138,8 +140,12 @@ class Client:
         while self._unread > MAX_UNREAD:
             await self._taken.wait()
 
+    def sending(self, messages: int) -> None:
+        """Note that so many messages have left the outbox; for the writer."""
+        self._queued -= messages
+
     def took(self, size: int) -> None:
-        """Note that so many bytes have gone from the outbox to the wire; for the writer."""
+        """Note that so many bytes have gone to the wire; for the writer."""
         self._unread -= size
         self._taken.set()
         self._taken = trio.Event()

@@ -105,6 +105,7 @@ async def write(
                     size += len(batch[-1])
             except (trio.WouldBlock, trio.EndOfChannel):
                 pass
+            client.sending(len(batch))
             await wire.send_batch(batch)
             client.took(size)
 

@@ -238,6 +238,7 @@ def test_who_streams_can_see_who_lags() -> None:
     client.say(b"x")
     assert client.lags
     outgoing.receive_nowait()
+    client.sending(1)
     assert not client.lags
 
 
