@@ -94,6 +94,7 @@ class _Play:
         await self._cancel()
         await self._device_code()
         await self._renew()
+        await self._turn()
         await self._log_out()
         await self._host_tokens()
 
@@ -158,6 +159,18 @@ class _Play:
         self._show.title("How does the account really stand, and how much of it is used?")
         await self._client.call("account/status/read")
         await self._client.call("account/rateLimits/read")
+
+    async def _turn(self) -> None:
+        self._show.title("Ask the model. The token has just ended: that is healed on the way.")
+        self._stand_in.expire_access_tokens()
+        self._stand_in.answer("Hello! Nobody has noticed.")
+        started = await self._client.call("thread/start", {"ephemeral": True})
+        said = {"type": "text", "text": "Hello, model"}
+        turn = {"threadId": started["thread"]["id"], "input": [said]}
+        await self._client.call("turn/start", turn)
+        await self._client.next_notification("turn/completed")
+        count = len(self._stand_in.response_requests)
+        self._show.note(f"OpenAI's place was asked {count} times: refused, then answered")
 
     async def _host_tokens(self) -> None:
         self._show.title("Sign in with a token that the client owns.")

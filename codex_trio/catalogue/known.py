@@ -13,6 +13,7 @@ import trio
 from codex_trio.catalogue.models import MODELS
 from codex_trio.errors import ConfigError, os_error_text
 from codex_trio.model import MODALITIES, MULTI_AGENTS, Model, ServiceTier
+from codex_trio.plain_files import open_plain
 
 if TYPE_CHECKING:
     from codex_trio.settings import Settings
@@ -54,7 +55,7 @@ def read_catalogue(path: Path) -> tuple[Model, ...]:
         ConfigError: it cannot be read, or has another shape.
     """
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             content = file.read(_MAX_SIZE + 1)
     except OSError as error:
         raise ConfigError(os_error_text(error)) from None

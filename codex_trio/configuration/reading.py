@@ -16,6 +16,7 @@ from codex_trio.configuration.files import File, Files, plain_table
 from codex_trio.configuration.layers import Effective, Layer, LayerError, merge_layers
 from codex_trio.configuration.projects import Project
 from codex_trio.errors import ConfigError, os_error_text
+from codex_trio.plain_files import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -202,7 +203,8 @@ def _without_nulls(value: Any) -> Any:
 
 def _read_instructions(path: str) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8").strip()
+        with open_plain(path) as file:
+            text = file.read().decode().strip()
     except OSError as error:
         reason = os_error_text(error)
     except UnicodeDecodeError:

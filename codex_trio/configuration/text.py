@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from codex_trio.errors import ConfigError
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from codex_trio.config import Table
+
+_NARROW: Final = re.compile(r"((?<=\n)[^\n#][^\n]*\n)(\[[^\n]*\]\n)")
+"""A line, and the head of a table right behind it."""
 
 
 def rewrite(text: str, old: Table, new: Table) -> str:
@@ -37,8 +41,12 @@ def rewrite(text: str, old: Table, new: Table) -> str:
             document = tomlkit.parse(lines)
             _Follower(tomlkit).follow(document, old, new, finest=finest)
             written = tomlkit.dumps(document)
-            if same(tomllib.loads(written), new):
-                return written.replace("\n", "\r\n") if dos else written
+            if not same(tomllib.loads(written), new):
+                continue
+            spaced = _spaced(written, lines)
+            if same(tomllib.loads(spaced), new):  # it is not, where a text has such lines
+                written = spaced
+            return written.replace("\n", "\r\n") if dos else written
     raise ConfigError(
         "the file is written in a way that cannot be edited; please do it by hand"
     )
@@ -53,6 +61,14 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other or (one != one and other != other))
+
+
+def _spaced(text: str, before: str) -> str:
+    """Have an empty line before each table, but for those that had none before."""
+    narrow = {found[2] for found in _NARROW.finditer(before)}
+    return _NARROW.sub(
+        lambda found: found[0] if found[2] in narrow else f"{found[1]}\n{found[2]}", text
+    )
 
 
 class _Follower:
