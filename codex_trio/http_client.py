@@ -63,7 +63,13 @@ class _Routes(httpx.AsyncBaseTransport):
             self._routes[proxy] = self._open(proxy)
         if not isinstance(request.stream, _Body):  # which a redirected one has already
             request.stream = _Body(request.content)
-        return await self._routes[proxy].handle_async_request(request)
+        route = self._routes[proxy]
+        try:
+            return await route.handle_async_request(request)
+        except BaseException:
+            with trio.move_on_after(_GOODBYE, shield=True):
+                await _close_forgotten(route._pool)
+            raise
 
     async def aclose(self) -> None:
         for route in self._routes.values():
@@ -84,6 +90,20 @@ class _Routes(httpx.AsyncBaseTransport):
         # There is no public way to say this through httpx.
         route._pool._network_backend = _Backend()
         return route
+
+
+async def _close_forgotten(pool: httpcore.AsyncConnectionPool) -> None:
+    """Close what no request has any more and none can have again.
+
+    httpcore 1.0 keeps a connection for good whose request is cut before its first word
+    (https://github.com/encode/httpcore/issues/1093), and says nowhere in public whose it was.
+    """
+    owned = [request.connection for request in pool._requests]
+    forgotten = [one for one in pool.connections if not (one in owned or one.is_idle())]
+    for connection in forgotten:
+        pool._connections.remove(connection)
+    for connection in forgotten:
+        await connection.aclose()
 
 
 def _proxy(url: str, trust: ssl.SSLContext) -> httpx.Proxy:

@@ -89,13 +89,13 @@ class ReplyStream:
         """
         # What is left of the body is cut like any other wait, so that the generators of the
         # libraries end here, and not when they are collected.
-        with trio.CancelScope() as rest:
-            rest.cancel(reason="nobody wants the rest of a reply")
-            try:
+        try:
+            with trio.CancelScope() as rest:
+                rest.cancel(reason="nobody wants the rest of a reply")
                 while await self.receive():
                     pass
-            except UpstreamError:
-                pass
+        except UpstreamError:
+            pass
         with trio.move_on_after(_GOODBYE, shield=True):
             await self._response.aclose()
 

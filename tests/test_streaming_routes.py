@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import gc
 import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 import trustme
+from httpcore import AsyncConnectionInterface
 from trio.testing import wait_all_tasks_blocked
 
 from codex_trio.errors import TrustError, UpstreamError
 from codex_trio.settings import CaBundle, Settings
 from codex_trio.upstream import UnreachableError, open_upstream
+from tests.cancellation import cancel_at_step
 from tests.conftest import PATIENCE
 from tests.responses.hosts import cut, head, open_model_host, reply, reset, then
 from tests.sites import error, listen_only, open_door, open_proxy, open_site
@@ -131,6 +134,44 @@ async def test_a_host_that_reads_nothing_over_tls_is_left_at_once(
             assert trio.current_time() - begin < 0.05
             left.set()
             await door.wait_open(0)
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_a_stream_over_tls_may_be_cut_at_every_step(
+    home: Path, tls: ssl.SSLContext, bundle: CaBundle, proxied: bool
+) -> None:
+    """Also between a handshake and the first word, where httpcore forgets what it has."""
+    before = connections()
+    with trio.fail_after(PATIENCE):
+        async with (
+            open_model_host(reply(body=b"ok"), tls=tls) as host,
+            open_proxy(host.door.port) as (_, door),
+        ):
+            proxies = {"https": door.url} if proxied else {}
+            settings = Settings(codex_home=home, ca_bundle=bundle, proxies=proxies)
+            async with open_upstream(settings) as upstream:
+                await hang_up(upstream, host.url)  # which loads the certificates
+                step = 1
+                while await cancel_at_step(lambda: hang_up(upstream, host.url), step):
+                    step += 1
+                    await host.door.wait_open(0)
+                    await door.wait_open(0)
+                    assert connections() == before
+                assert connections() == before
+    assert step > 8
+
+
+async def hang_up(upstream: Upstream, url: str) -> None:
+    """Ask for something, and leave it."""
+    headers = {"connection": "close"}
+    async with upstream.stream(url, headers=headers, content=b"") as answer:
+        await answer.read(9)
+
+
+def connections() -> int:
+    """Count what httpcore knows of; nothing else tells of those that it has lost."""
+    gc.collect()
+    return sum(isinstance(one, AsyncConnectionInterface) for one in gc.get_objects())
 
 
 async def test_whose_authority_is_unknown_is_not_told_anything(
