@@ -15,6 +15,7 @@ import attrs
 from codex_trio.catalogue.front_matter import FrontMatterError, parse_front_matter
 from codex_trio.configuration.projects import Project
 from codex_trio.errors import os_error_text
+from codex_trio.plain_files import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -121,7 +122,7 @@ def _files(root: Path) -> Iterator[str]:
 
 def _read(path: str, scope: Literal["repo", "user"], disabled: Sequence[str]) -> Skill | Fault:
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             front = parse_front_matter(file.read(_MAX_SIZE).decode())
     except OSError as error:
         return Fault(path, f"failed to read file: {os_error_text(error)}")

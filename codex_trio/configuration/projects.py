@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from codex_trio.plain_files import open_plain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -78,7 +80,7 @@ def _marks(folder: str, marker: str) -> bool:
 def _main_folder(folder: str) -> str:
     """Find the folder of a repository of which this may be another working tree."""
     try:
-        with open(os.path.join(folder, ".git"), "rb") as file:
+        with open_plain(os.path.join(folder, ".git")) as file:
             said = os.fsdecode(file.read(4096).partition(b"\n")[0])
     except OSError:  # a directory, as usual
         return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -57,6 +58,7 @@ class Configuration:
     _known: dict[str | None, tuple[tuple[object, ...], Effective]] = attrs.field(
         factory=dict, init=False
     )
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _limit: trio.CapacityLimiter = attrs.field(
         factory=partial(trio.CapacityLimiter, _THREADS), init=False
     )
@@ -69,7 +71,7 @@ class Configuration:
     @property
     def flags(self) -> Layer | None:
         """The layer that lies over the user's, if there is one."""
-        flags = self._flags(None, os.getcwd())
+        flags = self._flags(None, _here())
         return Layer(kind="sessionFlags", table=flags) if flags else None
 
     async def read(
@@ -97,7 +99,7 @@ class Configuration:
 
     def _read(self, cwd: str | None, overrides: Mapping[str, Any] | None) -> Effective:
         folder = None if cwd is None else os.path.abspath(cwd)
-        flags = self._flags(overrides, folder or os.getcwd())
+        flags = self._flags(overrides, folder or _here())
         layers, trust = self._layers(flags, folder)
         seen: tuple[object, ...] = (trust, *((layer.file, layer.disabled) for layer in layers))
         known, effective = self._known.get(folder, (None, None))
@@ -111,9 +113,10 @@ class Configuration:
             defaults=ThreadDefaults.of(table, trust, _read_instructions),
         )
         if not overrides and "model_instructions_file" not in table:
-            while len(self._known) >= _REMEMBERED:
-                self._known.pop(next(iter(self._known)), None)
-            self._known[folder] = seen, effective
+            with self._lock:  # several threads may be here
+                while len(self._known) >= _REMEMBERED:
+                    del self._known[next(iter(self._known))]
+                self._known[folder] = seen, effective
         return effective
 
     def _flags(self, overrides: Mapping[str, Any] | None, folder: str) -> Table:
@@ -180,6 +183,14 @@ class Configuration:
                     "To load project-local config, hooks, and exec policies, add"
                     f" {folder} as a trusted project in {self.path}."
                 )
+
+
+def _here() -> str:
+    """Name our folder; one that has been removed has no name, and nothing is in it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep
 
 
 def _with_place(file: File) -> str:

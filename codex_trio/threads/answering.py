@@ -59,7 +59,7 @@ class Answering:
         turn = self._turn
         asking = Asking(turn, self._responses, self._prompt, lambda: _Hearing(turn))
         while True:
-            if turn.thread.is_full:
+            if turn.thread.is_full(turn.terms):
                 await Compacting(turn, self._responses).compact()
                 if (
                     not turn.said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 import trio
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from codex_trio.responses.sampling import Responses, ResponseStream
     from codex_trio.threads.context import Item
     from codex_trio.threads.turn import Turn
+
+
+_AT_ONCE: Final = 64  # events, half of what an outbox holds before pieces are joined
 
 
 class Listener(Protocol):
@@ -41,8 +44,8 @@ class Asking:
 
     Args:
         prompt: makes what is sent, from what is known at that moment.
-        listen: makes what takes a response; one that breaks off is asked for anew, from its
-            beginning.
+        listen: makes what takes a response; one that breaks off is asked for anew, behind the
+            items of it that are complete (observed).
         steerable: whether it ends early when the user says something more.
     """
 
@@ -121,9 +124,14 @@ class Asking:
         return True  # steered: the response to what was said before is dropped
 
     async def _receive(self, stream: ResponseStream, listener: Listener) -> bool:
-        called = False
+        called, heard = False, 0
         while True:
             for event in await stream.receive():
+                heard += 1
+                if heard % _AT_ONCE == 0:
+                    # What has arrived already is received without a wait; but those who send it
+                    # on, and other turns, want to run as well.
+                    await trio.lowlevel.checkpoint()
                 if isinstance(event, events.TextDelta):  # first, for there are thousands
                     listener.add_text(event.delta)
                 elif isinstance(event, events.ItemDone):

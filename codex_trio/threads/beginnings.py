@@ -50,7 +50,7 @@ T = TypeVar("T")
 class Beginnings:
     """Loads the conversations of one account scope.
 
-    A cancelled call has loaded nothing.
+    A cancelled call has loaded nothing, or all of it.
     """
 
     _settings: Settings
@@ -186,7 +186,10 @@ class Beginnings:
         thread = self._load(meta, terms, past, claim=await self._shelf.writers.claim(meta.id))
         thread.name = name
         thread.note_terms()
-        await thread.flush()  # its past is another's, who must not be deleted from now on
+        # Its past is another's, who must not be deleted from now on.
+        if (trouble := await thread.flush()) is not None:
+            await self._threads.unload(meta.id, lossy=True)
+            raise RpcError.internal(f"failed to store thread {meta.id}: {trouble}")
         return thread
 
     async def _begin_with(self, wishes: words.ThreadResumeParams, client: Client) -> Thread:
@@ -279,9 +282,7 @@ class Beginnings:
 
     async def _find(self, thread_id: str, path: str | None) -> Path:
         if path:
-            return await trio.to_thread.run_sync(
-                _resolve, self._settings.codex_home, path, abandon_on_cancel=True
-            )
+            return await self._shelf.resolve(path)
         if (found := await self._shelf.find(thread_id)) is not None:
             return found
         if await self._shelf.find(thread_id, archived=True) is not None:
@@ -329,20 +330,6 @@ def _base_of(recorded: Recorded, wishes: words.ThreadForkParams) -> HistoryBase 
         return recorded.base_at(before)
     except LookupError:
         raise RpcError.invalid_request(f"turn not found: {before}") from None
-
-
-def _resolve(home: Path, given: str) -> Path:
-    """Find a rollout by its path, which may be seen from the home."""
-    path = home / given
-    if path.is_dir():
-        raise RpcError.invalid_request(
-            f"failed to resolve rollout path `{path}`: path is a directory"
-        )
-    if not path.exists():
-        raise RpcError.invalid_request(
-            f"failed to resolve rollout path `{path}`: file does not exist"
-        )
-    return path
 
 
 def _expect_id(recorded: Recorded, thread_id: str) -> None:

@@ -218,4 +218,7 @@ def _roots(roots: Sequence[str], cwd: str) -> tuple[str, ...]:
 
 
 def _folder(path: str) -> str:
-    return os.path.abspath(path)
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        raise RpcError.invalid_request("the working directory does not exist") from None

@@ -243,11 +243,20 @@ class Chronicle:
             ),
         )
 
+    def forget_unread(self) -> None:
+        """Have nothing that is unread if that has been taken back; followers are told."""
+        first = self._first_unread
+        if first is not None and all(turn.id != first for turn in self._thread.turns):
+            self._first_unread = None
+            self._tell_read_state(None)
+
     def _tell_unread(self, turn: Turn) -> None:
         if self._thread.ephemeral:
             return
         self._first_unread = self._first_unread or turn.id
-        unread = news.TurnThreadUnreadPosition(turn_id=self._first_unread)
+        self._tell_read_state(news.TurnThreadUnreadPosition(turn_id=self._first_unread))
+
+    def _tell_read_state(self, unread: news.ThreadUnreadPosition | None) -> None:
         state = news.ThreadReadState(first_unread=unread, revision=new_id())
         self._thread.read_state = state
         self._thread.tell(

@@ -157,7 +157,7 @@ def make_prompt(turn: Turn, history: Iterable[Item]) -> Prompt:
         summary=None if terms.summary_asked == "none" else terms.summary_asked,
         verbosity=terms.verbosity or (None if model is None else model.verbosity),
         output_schema=turn.output_schema,
-        service_tier=terms.service_tier,
+        service_tier=None if terms.service_tier == "default" else terms.service_tier,
         thread_id=thread.id,
         session_id=thread.meta.session_id,
         cache_key=thread.cache_key,

@@ -127,22 +127,28 @@ def paired(items: Iterable[Item]) -> list[Item]:
     A host refuses a history in which that is not so; a server that was killed, or a client that
     brings its own items, may leave one.
     """
-    given = list(items)
-    answered = {item.get("call_id") for item in given if item.get("type") in _OUTPUTS.values()}
-    called: set[object] = set()
-    history: list[Item] = []
-    for item in given:
-        call_id, output = item.get("call_id"), _OUTPUTS.get(str(item.get("type")))
-        if item.get("type") in _OUTPUTS.values():
-            if call_id not in called:
+    kept: list[Item] = []
+    waiting: dict[object, int] = {}  # the last call of each id, until something is said to it
+    unanswered: set[int] = set()
+    for item in items:
+        kind, call_id = str(item.get("type")), item.get("call_id")
+        if kind in _OUTPUTS:
+            waiting[call_id] = len(kept)
+            unanswered.add(len(kept))
+        elif kind in _OUTPUTS.values():
+            place = waiting.get(call_id)
+            if place is None or _OUTPUTS[kept[place]["type"]] != kind:
                 continue
-            called.discard(call_id)
+            unanswered.discard(waiting.pop(call_id))
+        kept.append(item)
+    history: list[Item] = []
+    for place, item in enumerate(kept):
         history.append(item)
-        if output is not None:
-            called.add(call_id)
-            if call_id not in answered:
-                called.discard(call_id)
-                history.append({"type": output, "call_id": call_id, "output": "aborted"})
+        if place in unanswered:
+            output = _OUTPUTS[item["type"]]
+            history.append(
+                {"type": output, "call_id": item.get("call_id"), "output": "aborted"}
+            )
     return history
 
 

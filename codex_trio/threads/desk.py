@@ -194,7 +194,7 @@ class Threads:
             thread.limits = None
 
     def let_go(self) -> None:
-        """Let other processes write to what is loaded; when all lines are on disk. Never waits."""
+        """Let other processes write to what is loaded; when all lines are on disk; blocks for a moment."""
         for thread in self.loaded.values():
             thread.let_go()
 

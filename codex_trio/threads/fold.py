@@ -43,7 +43,7 @@ class Place:
 class FoldedItem:
     """An item, where its line is, and its times in milliseconds of Unix time."""
 
-    item: ThreadItem
+    item: ThreadItem = attrs.field(repr=False)
     ordinal: int
     started_at_ms: int | None = None
     completed_at_ms: int | None = None
@@ -57,14 +57,14 @@ class FoldedTurn:
     place: Place
     root_turn_id: str | None = None
     status: TurnStatus = "inProgress"
-    error: TurnError | None = None
+    error: TurnError | None = attrs.field(default=None, repr=False)
     started_at: int | None = None
     completed_at: int | None = None
     duration_ms: int | None = None
     items: dict[str, FoldedItem] = attrs.field(factory=dict)
     history_start: int = 0
     """How long the history was before the turn."""
-    _words: Turn | None = attrs.field(default=None, init=False)
+    _words: Turn | None = attrs.field(default=None, init=False, repr=False)
 
     def changed(self) -> None:
         """Forget the words that have been made."""
@@ -97,21 +97,21 @@ class Fold:
     """
 
     meta: Meta | None = attrs.field(default=None, init=False)
-    history: list[Json] = attrs.field(factory=list, init=False)
+    history: list[Json] = attrs.field(factory=list, init=False, repr=False)
     """What the model is to be sent: items in the words of the Responses API."""
-    folded_turns: dict[str, FoldedTurn] = attrs.field(factory=dict, init=False)
+    folded_turns: dict[str, FoldedTurn] = attrs.field(factory=dict, init=False, repr=False)
     """The turns by their ids, oldest first."""
     settings: RecordedSettings = attrs.field(factory=RecordedSettings, init=False)
     usage: ThreadTokenUsage | None = attrs.field(default=None, init=False)
     usage_turn_id: str | None = attrs.field(default=None, init=False)
     """The turn after which the usage was that."""
-    preview: str = attrs.field(default="", init=False)
+    preview: str = attrs.field(default="", init=False, repr=False)
     """What the user has said first; empty if that was nothing."""
     user_has_spoken: bool = attrs.field(default=False, init=False)
     next_ordinal: int = attrs.field(default=0, init=False)
     compactions: int = attrs.field(default=0, init=False)
     """How often the history has been replaced by a summary."""
-    _current: FoldedTurn | None = attrs.field(default=None, init=False)
+    _current: FoldedTurn | None = attrs.field(default=None, init=False, repr=False)
     _implicit: bool = attrs.field(default=False, init=False)
     _numbered: int = attrs.field(default=0, init=False)
     _lines: int = attrs.field(default=0, init=False)

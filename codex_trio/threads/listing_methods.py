@@ -243,12 +243,7 @@ class ListingMethods:
                 raise _unreadable(error) from None
 
     async def _entry_at(self, rollout_path: str) -> Entry:
-        path = self._shelf.home / rollout_path
-        what = f"failed to resolve rollout path `{path}`"
-        if path.is_dir():  # noqa: ASYNC240 - as quick as what is asked of the disk at every look
-            raise RpcError.invalid_request(f"{what}: path is a directory")
-        if not path.exists():  # noqa: ASYNC240 - see above
-            raise RpcError.invalid_request(f"{what}: file does not exist")
+        path = await self._shelf.resolve(rollout_path)
         entry = await self._shelf.entry_at(path)
         if entry is None:
             raise RpcError.internal(

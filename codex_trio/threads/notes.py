@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -95,6 +96,15 @@ class Notes:
         self._metadata.append(thread_id, git_info=git, daybreak_enabled=daybreak_enabled)
         columns: dict[str, Any] = {f"git_{name}": value for name, value in git.items()}
         self._tell_original(thread_id, columns | {"daybreak_enabled": daybreak_enabled})
+
+    def set_place(self, thread_id: str, path: Path, *, archived: bool) -> None:
+        """Say where a thread is recorded from now on; it is the original that has to know."""
+        columns = {
+            "rollout_path": str(path),
+            "archived": int(archived),
+            "archived_at": int(time.time()) if archived else None,
+        }
+        self._tell_original(thread_id, columns)
 
     def _tell_original(self, thread_id: str, columns: dict[str, Any]) -> None:
         """Have the original's database say the same of a thread that it knows.

@@ -76,8 +76,13 @@ class Recorded:
 
     @property
     def settings(self) -> RecordedSettings:
-        """What the thread was set to last."""
-        return self.fold.settings
+        """What the thread was set to last; where nothing says so, with what it began."""
+        said = self.fold.settings
+        return attrs.evolve(
+            said,
+            cwd=said.cwd or self.meta.cwd,
+            model_provider=said.model_provider or self.meta.model_provider,
+        )
 
     @property
     def next_ordinal(self) -> int | None:

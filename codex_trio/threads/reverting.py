@@ -59,8 +59,7 @@ async def revert(
             f"failed to read thread: thread-store internal error: {error}"
         ) from None
     base = recorded.base_at(turn_id)
-    if base is not None:  # it is the same thread
-        past.preview, past.user_has_spoken = recorded.preview, True
+    past.preview, past.user_has_spoken = recorded.preview, True  # it is the same thread
     thread.meta = attrs.evolve(thread.meta, history_base=base)
     thread.fold, thread.failed = past, False
     thread.rollout = open_file(thread.id, past.next_ordinal)
@@ -69,7 +68,9 @@ async def revert(
         thread.meta, instructions_of=None if terms.base_instructions else terms.model
     )
     thread.note_terms(anew=True)
+    thread.chronicle.forget_unread()
     await thread.flush()
+    await shelf.set_place(thread.id, thread.rollout.path)
 
 
 async def _read_past(

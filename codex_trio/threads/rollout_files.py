@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from codex_trio.errors import RpcError
 from codex_trio.threads.ids import new_id
 
 if TYPE_CHECKING:
@@ -62,6 +63,32 @@ def rollout_path(home: Path, thread_id: str, *, revision: str | None = None) -> 
 def revised_path(home: Path, thread_id: str) -> Path:
     """Say where a thread goes on of which something has been taken back."""
     return rollout_path(home, thread_id, revision=new_id())
+
+
+def resolve_rollout(home: Path, given: str) -> Path:
+    """Find a rollout by its path, which may be seen from the home. Blocks.
+
+    Raises:
+        RpcError: there is none.
+    """
+    path = home / given
+    if path.is_dir():
+        raise RpcError.invalid_request(
+            f"failed to resolve rollout path `{path}`: path is a directory"
+        )
+    if not path.exists():
+        raise RpcError.invalid_request(
+            f"failed to resolve rollout path `{path}`: file does not exist"
+        )
+    return path
+
+
+def modified_ms(path: str) -> int | None:
+    """Say when a file has changed, in milliseconds of Unix time; None if it is gone. Blocks."""
+    try:
+        return os.stat(path).st_mtime_ns // 1_000_000
+    except OSError:
+        return None
 
 
 def read_name(folder: str, name: str, *, archived: bool) -> RolloutFile | None:

@@ -15,7 +15,13 @@ from codex_trio.errors import RpcError, os_error_text
 from codex_trio.threads.glance import Glance, glance_at, stamp_of
 from codex_trio.threads.notes import Note, Notes
 from codex_trio.threads.recorded import Recorded, first_ordinal, read_past, read_rollout
-from codex_trio.threads.rollout_files import RolloutFile, RolloutFiles, read_name
+from codex_trio.threads.rollout_files import (
+    RolloutFile,
+    RolloutFiles,
+    modified_ms,
+    read_name,
+    resolve_rollout,
+)
 from codex_trio.threads.writers import Writers
 
 if TYPE_CHECKING:
@@ -100,6 +106,14 @@ class Shelf:
         """Return what lists tell of the thread of a file, wherever that is."""
         return await self._look(partial(self._entry_at, path))
 
+    async def resolve(self, given: str) -> Path:
+        """Find a rollout by its path, which may be seen from the home.
+
+        Raises:
+            RpcError: there is none.
+        """
+        return await self._look(partial(resolve_rollout, self.home, given))
+
     async def read(self, path: Path) -> Recorded:
         """Read a rollout, and those that it begins with.
 
@@ -171,6 +185,10 @@ class Shelf:
             partial(self._notes.set_metadata, thread_id, git_info, daybreak_enabled)
         )
 
+    async def set_place(self, thread_id: str, path: Path) -> None:
+        """Say where a thread goes on that is recorded in another file from now on."""
+        await self._change(partial(self._notes.set_place, thread_id, path, archived=False))
+
     # --- in worker threads ---
 
     async def _look(self, step: Callable[[], T]) -> T:
@@ -189,9 +207,7 @@ class Shelf:
         for archived in (False, True):
             for file in self._of_thread(thread_id, archived=archived):
                 if (glance := self._glance(file)) is not None:
-                    return Entry(
-                        file, glance, self._notes.of(glance.meta.id, glance.meta.git_info)
-                    )
+                    return self._told(file, glance)
         return None
 
     def _entry_at(self, path: Path) -> Entry | None:
@@ -199,6 +215,9 @@ class Shelf:
         file = read_name(str(path.parent), path.name, archived=archived)
         if file is None or (glance := self._glance(file)) is None:
             return None
+        return self._told(file, glance)
+
+    def _told(self, file: RolloutFile, glance: Glance) -> Entry:
         return Entry(file, glance, self._notes.of(glance.meta.id, glance.meta.git_info))
 
     def _glance(self, file: RolloutFile) -> Glance | None:
@@ -253,9 +272,7 @@ class Shelf:
             keys.append(key)
             if len(entries) == query.limit:
                 break
-            entries.append(
-                Entry(file, glance, self._notes.of(glance.meta.id, glance.meta.git_info))
-            )
+            entries.append(self._told(file, glance))
         if not entries:
             return Page(())
         further = len(keys) > len(entries)
@@ -276,7 +293,7 @@ class Shelf:
             if query.sort_key == "created_at":
                 moment_ms: int | None = file.created_ms
             else:
-                moment_ms = _modified_ms(file.path)
+                moment_ms = modified_ms(file.path)
             if moment_ms is None:
                 continue
             key = (moment_ms, file.thread_id)
@@ -337,9 +354,8 @@ class Shelf:
             raise RpcError.invalid_request(missing)
         claim = self.writers.claim_now(thread_id)
         try:
-            for file in reversed(
-                files
-            ):  # the oldest first: what is left over is a whole thread
+            # The oldest first: what is left over, if it fails midway, is a whole thread.
+            for file in reversed(files):
                 name = os.path.basename(file.path)
                 folder = folder_of(name)
                 folder.mkdir(parents=True, exist_ok=True)
@@ -347,6 +363,7 @@ class Shelf:
                 if target.exists():
                     raise RpcError.internal(f"there is a rollout at {target} already")
                 os.rename(file.path, target)
+                self._notes.set_place(thread_id, target, archived=not archived)
         finally:
             claim.release()
 
@@ -366,16 +383,8 @@ class Shelf:
                     raise RpcError.invalid_request(
                         f"cannot delete thread {thread_id}: forked history still references it"
                     )
-            for (
-                file
-            ) in files:  # the latest first: what is left over begins with nothing missing
+            # The latest first: what is left over, if it fails midway, lacks nothing before it.
+            for file in files:
                 os.unlink(file.path)
         finally:
             claim.release()
-
-
-def _modified_ms(path: str) -> int | None:
-    try:
-        return os.stat(path).st_mtime_ns // 1_000_000
-    except OSError:
-        return None

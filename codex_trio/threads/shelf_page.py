@@ -25,6 +25,7 @@ _SUB_AGENTS: Final = {
     "compact": "subAgentCompact",
     "thread_spawn": "subAgentThreadSpawn",
 }
+_AGENTS: Final = frozenset({"review", "compact", "memory_consolidation"})
 _SPAWNED: Final = {"agent_path": None, "agent_nickname": None, "agent_role": None}
 _SOURCES: Final = {"cli": "cli", "vscode": "vscode", "exec": "exec", "mcp": "appServer"}
 
@@ -179,8 +180,12 @@ def source_words(source: object) -> Any:
             return {"custom": name}
         case {"subagent": {"thread_spawn": dict(spawned)}}:
             return {"subAgent": {"thread_spawn": {**_SPAWNED, **spawned}}}
-        case {"subagent": agent} | {"subAgent": agent} if agent is not None:
+        case {"subagent": str(agent)} | {"subAgent": str(agent)} if agent in _AGENTS:
             return {"subAgent": agent}
+        case {"subagent": {"other": str(name)}} | {"subAgent": {"other": str(name)}}:
+            return {"subAgent": {"other": name}}
+        case {"subagent": agent} | {"subAgent": agent} if agent is not None:
+            return {"subAgent": {"other": ""}}  # one that clients have no words for
         case _:
             return "unknown"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from codex_trio.catalogue.models import MODELS, find_model
+from codex_trio.errors import RpcError
 from codex_trio.protocol import permissions
 from codex_trio.protocol import threads as words
 from codex_trio.protocol.words import ABSENT
@@ -22,6 +23,12 @@ READ_ONLY: Final = permissions.ActivePermissionProfile(id=":read-only")
 
 CONTEXT_WINDOW: Final = 258_400
 """Tokens that a model can take of which nothing is known (observed)."""
+
+_PROFILES: Final = {
+    ":read-only": permissions.ReadOnlySandboxPolicy,
+    ":workspace": permissions.WorkspaceWriteSandboxPolicy,
+    ":danger-full-access": permissions.DangerFullAccessSandboxPolicy,
+}
 
 _TIERS: Final = {"fast": "priority"}  # what a tier is called when it is asked for
 
@@ -63,8 +70,8 @@ class Terms:
     collaboration_mode: permissions.CollaborationMode | None = None
     multi_agent_mode: permissions.MultiAgentMode = "explicitRequestOnly"
     disabled_plugin_ids: tuple[str, ...] = ()
-    base_instructions: str | None = None
-    developer_instructions: str | None = None
+    base_instructions: str | None = attrs.field(default=None, repr=False)
+    developer_instructions: str | None = attrs.field(default=None, repr=False)
     instruction_sources: tuple[str, ...] = ()
     models: tuple[Model, ...] = attrs.field(default=MODELS, repr=False)
     window_override: int | None = None
@@ -99,12 +106,19 @@ class Terms:
             if isinstance(wishes.sandbox_policy, permissions.ReadOnlySandboxPolicy):
                 profile = self.profile
             changed = attrs.evolve(changed, sandbox=wishes.sandbox_policy, profile=profile)
+        if wishes.permissions is not None:
+            if wishes.sandbox_policy is not None:
+                raise RpcError.invalid_request(
+                    "`permissions` cannot be combined with `sandboxPolicy`"
+                )
+            changed = attrs.evolve(changed, **named_sandbox(wishes.permissions))
         if wishes.disabled_plugin_ids is not None:
             changed = attrs.evolve(
                 changed, disabled_plugin_ids=tuple(wishes.disabled_plugin_ids)
             )
         if wishes.service_tier is not ABSENT:
-            changed = attrs.evolve(changed, service_tier=tier(wishes.service_tier))
+            chosen = tier(wishes.service_tier) or "default"  # null (observed)
+            changed = attrs.evolve(changed, service_tier=chosen)
         return changed
 
     @property
@@ -161,6 +175,20 @@ class Terms:
             multi_agent_mode=self.multi_agent_mode,
             personality=self.personality,
         )
+
+
+def named_sandbox(name: str) -> dict[str, Any]:
+    """Say which sandbox a permission profile stands for, and which profile that is.
+
+    Raises:
+        RpcError: there is no such profile.
+    """
+    if (make := _PROFILES.get(name)) is None:
+        raise RpcError.invalid_request(
+            "failed to load configuration: default_permissions refers to unknown built-in"
+            f" profile `{name}`"
+        )
+    return {"sandbox": make(), "profile": permissions.ActivePermissionProfile(id=name)}
 
 
 def tier(given: str | None) -> str | None:

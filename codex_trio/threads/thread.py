@@ -166,7 +166,7 @@ class Thread:
         return self.turn is None and not len(self.followers) and self.used_at < latest
 
     def let_go(self) -> None:
-        """Let other processes write to it. Never waits."""
+        """Let other processes write to it; blocks for a moment."""
         if self.claim is not None:
             self.claim.release()
 
@@ -270,11 +270,10 @@ class Thread:
                 limits.AccountRateLimitsUpdatedNotification(rate_limits=self.limits),
             )
 
-    @property
-    def is_full(self) -> bool:
-        """Whether a summary has to be made before the model is told more."""
+    def is_full(self, terms: Terms) -> bool:
+        """Say whether a summary has to be made before a model is told more, on these terms."""
         usage = self.fold.usage
-        limit = self.terms.compact_limit
+        limit = terms.compact_limit
         if usage is None or not limit or not self.history:
             return False
         return usage.last.total_tokens >= limit

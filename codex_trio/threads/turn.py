@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 import trio
@@ -30,8 +30,6 @@ Work: TypeAlias = Callable[[], Awaitable[None]]
 """What is done in a turn; it raises ``ResponseError`` when that has failed."""
 
 Status: TypeAlias = Literal["completed", "interrupted", "failed", "inProgress"]
-
-_STORED_WITHIN: Final = 5.0  # seconds that a disk has before the end of a turn is told anyway
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ class Turn:
         output_schema: the JSON schema that the answer has to meet.
     """
 
-    thread: Thread
+    thread: Thread = attrs.field(repr=False)
     terms: Terms
     kind: Literal["answer", "compact"]
     agent: Mapping[str, str] = attrs.field(repr=False)
@@ -120,8 +118,7 @@ class Turn:
                     if self.error is not None or not self.said:
                         break
                 self._settle("completed" if self.error is None else "failed")
-                with trio.move_on_after(_STORED_WITHIN):
-                    await self.thread.flush()
+                await self.thread.flush()  # which has its own patience, and warns at its end
         finally:
             try:
                 self._settle("interrupted")

@@ -40,7 +40,10 @@ class Claim:
     _fd: int | None
 
     def release(self) -> None:
-        """Let others write; the second time does nothing. Never waits.
+        """Let others write; the second time does nothing. Blocks for a moment.
+
+        It waits for nobody, but for the disk, which has just taken what was written; so that
+        whoever ends has let go, and no task has to outlive it for that.
 
         The lock's file is removed, unless another process looks at it just now, to whom it is
         as good as gone.
