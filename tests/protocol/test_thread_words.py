@@ -202,7 +202,7 @@ def test_an_absolute_path_loses_its_detours() -> None:
 def test_the_first_reference_to_an_image_that_fits_counts() -> None:
     image = structure({"type": "image", "url": 5, "fileId": "f"}, items.UserInput)
     assert image == items.ImageUserInput(file_id="f")
-    assert unstructure(image) == {"type": "image", "fileId": "f"}
+    assert unstructure(image) == {"type": "image", "detail": None, "fileId": "f"}
     both = structure({"type": "image", "url": "u", "fileId": "f"}, items.UserInput)
     assert both == items.ImageUserInput(url="u")
 

@@ -85,8 +85,8 @@ class TestList:
     async def test_a_thread_that_is_loaded_is_told_as_it_is(
         self, listing: Listing, tmp_path: Path
     ) -> None:
-        thread = listing.threads.load(records.put(tmp_path))
-        thread.name = "Name"
+        listing.threads.load(records.put(tmp_path))
+        await listing.shelf.set_name(T1, "Name")
         (told,) = (await listing.client.call("thread/list", {}))["data"]
         assert told["status"] == {"type": "idle"}
         assert told["name"] == "Name"

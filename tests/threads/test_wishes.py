@@ -1,0 +1,116 @@
+"""What clients wish for a conversation, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codex_trio.errors import RpcError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codex_trio.testing import WireClient
+    from tests.threads.conversing import Conversation
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"environments": [{"environmentId": "moon", "cwd": "/"}]}, "unknown turn environment"),
+        ({"projectId": "p"}, "project not found: p"),
+    ],
+)
+async def test_what_is_nowhere_is_refused(
+    client: WireClient, wishes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RpcError, match=message):
+        await client.call("thread/start", wishes)
+
+
+async def test_tools_work_where_it_is_wished(client: WireClient, tmp_path: Path) -> None:
+    here, there = str(tmp_path), str(tmp_path / "there")
+    places = [
+        {"environmentId": "local", "cwd": here},
+        {"environmentId": "local", "cwd": there, "runtimeWorkspaceRoots": [there, "/else"]},
+    ]
+    answer = await client.call("thread/start", {"environments": places})
+    assert answer["runtimeWorkspaceRoots"] == [here, there, "/else"]
+    assert [one["cwd"] for one in answer["thread"]["environments"]] == [here, there]
+
+
+async def test_roots_are_told_in_the_usual_way(client: WireClient, tmp_path: Path) -> None:
+    wishes = {
+        "cwd": str(tmp_path),
+        "runtimeWorkspaceRoots": [str(tmp_path / "inner" / ".." / "x"), "/else"],
+    }
+    answer = await client.call("thread/start", wishes)
+    assert answer["runtimeWorkspaceRoots"] == [str(tmp_path / "x"), "/else"]
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "kind"),
+    [("danger-full-access", "dangerFullAccess"), ("read-only", "readOnly")],
+)
+async def test_a_sandbox_is_named(client: WireClient, sandbox: str, kind: str) -> None:
+    answer = await client.call("thread/start", {"sandbox": sandbox})
+    assert answer["sandbox"]["type"] == kind
+    assert answer["activePermissionProfile"] is None
+
+
+async def test_a_folder_that_is_gone_is_no_place_to_begin(
+    client: WireClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(gone)
+        gone.rmdir()
+        with pytest.raises(RpcError, match="working directory does not exist"):
+            await client.call("thread/start", {})
+        patch.chdir(tmp_path)
+
+
+async def test_a_turn_changes_the_folder(talk: Conversation, tmp_path: Path) -> None:
+    before = str(talk.words["cwd"])
+    await talk.run(cwd=str(tmp_path / "there"))
+    read = await talk.client.call("thread/read", {"threadId": talk.id})
+    assert read["thread"]["cwd"] == str(tmp_path / "there") != before
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ([], "items must not be empty"),
+        (["x"], "items.0. is not a valid response item: expected internally tagged"),
+        ([{"type": "message"}], "items.0. is not a valid response item"),
+    ],
+)
+async def test_items_that_are_none_are_refused(
+    talk: Conversation, items: list[Any], message: str
+) -> None:
+    with pytest.raises(RpcError, match=message):
+        await talk.client.call("thread/inject_items", {"threadId": talk.id, "items": items})
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"lastTurnId": "a", "beforeTurnId": "b"}, "cannot be combined"),
+        ({"ephemeral": True}, "requires `excludeTurns: true`"),
+        ({"lastTurnId": "a"}, "turn not found: a"),
+        ({"beforeTurnId": "a"}, "turn not found: a"),
+    ],
+)
+async def test_forks_that_cannot_be_are_refused(
+    talk: Conversation, wishes: dict[str, Any], message: str
+) -> None:
+    await talk.run()
+    with pytest.raises(RpcError, match=message):
+        await talk.client.call("thread/fork", {"threadId": talk.id, **wishes})
+
+
+async def test_a_fork_of_nothing_is_none(talk: Conversation) -> None:
+    with pytest.raises(RpcError, match="no rollout found"):
+        await talk.client.call("thread/fork", {"threadId": talk.id})
