@@ -172,7 +172,9 @@ class Conversation:
                 self.world.questions.append(message)
             return message
         self._answered.add(json.dumps(message["id"]))
-        if "loginId" in (result := message.get("result") or {}):
+        result = message.get("result") or {}
+        self.world.results.append(result)
+        if "loginId" in result:
             self.world.logins.append(result)
         return message
 

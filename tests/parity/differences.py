@@ -10,9 +10,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from tests.parity.catalogue_differences import CATALOGUE_RULES
+from tests.parity.ending_differences import ENDING_RULES
 from tests.parity.login_differences import LOGIN_RULES
+from tests.parity.recovery_differences import RECOVERY_RULES
 from tests.parity.rules import Json, Rules, Transcript, heard, replaced, says
+from tests.parity.thread_differences import THREAD_RULES
 from tests.parity.token_differences import TOKEN_RULES
+from tests.parity.turn_differences import TURN_RULES
 
 if TYPE_CHECKING:
     from tests.parity.run import Scenario
@@ -170,3 +175,8 @@ def without_a_keyring_one_can_sign_out(
 
 RULES.update(LOGIN_RULES)
 RULES.update(TOKEN_RULES)
+RULES.update(TURN_RULES)
+RULES.update(ENDING_RULES)
+RULES.update(RECOVERY_RULES)
+RULES.update(THREAD_RULES)
+RULES.update(CATALOGUE_RULES)

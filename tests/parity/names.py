@@ -26,6 +26,9 @@ NUMBERED: Final = {
     "refresh-token": rf"\brt-fake-{_HEX}{{32}}\b",
     "device": rf"\bdevice-fake-{_HEX}{{32}}\b",
     "foreign-state": rf"\bstate-fake-{_HEX}{{32}}\b",
+    "item": rf"\b(?:msg|rs|fc|ctc|call)_fake{_HEX}{{24}}\b",
+    "place": r'(?:(?<=rolloutOrdinal\\":)|(?<=rolloutOrdinal\\\\\\":))\d+',
+    "version": rf"\bsha256:{_HEX}{{64}}\b",
     "user-code": rf"\b{_LETTERS}-{_LETTERS}\b",
 }
 """What is told apart: the first of its kind becomes ``<kind-1>``, wherever it is seen."""
@@ -38,6 +41,14 @@ UNNUMBERED: Final = {
     r'"holder": \{"pid": \d+, "name": "[^"]+"\}': (
         '"holder": {"pid": "<pid>", "name": "<program>"}'
     ),
+    r'"(started|completed|created|updated|recency)At(Ms)?": \d+': r'"\1At\2": "<time>"',
+    r'"last": \{"totalTokens": (?!0,|258400)\d+, "inputTokens": 0,': (
+        '"last": {"totalTokens": "<estimate>", "inputTokens": 0,'
+    ),
+    r"(\w)\1{99999,}": r"\1…",
+    r'"durationMs": \d+': '"durationMs": "<time>"',
+    r"/sessions/\d{4}/\d\d/\d\d/rollout-[\dT-]{19}-": "/sessions/<day>/rollout-<time>-",
+    r"/archived_sessions/rollout-[\dT-]{19}-": "/archived_sessions/rollout-<time>-",
     r"\bby \S+ \(process \d+\)": "by <program> (process <pid>)",
     r"(error sending request for url \([^)]*\)): [^\"\\]*": r"\1: <reason>",
     r'"installationId": "[^"]*"': '"installationId": "<installation>"',
@@ -78,3 +89,13 @@ def _kind_of(token: str) -> str:
     return (
         "access-token" if "https://api.openai.com/v1" in claims.get("aud", ()) else "id-token"
     )
+
+
+def renumbered(transcript: Json) -> Json:
+    """Number ids anew, in the order in which they are seen; a rule may have removed some."""
+    given: dict[str, str] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return given.setdefault(found[0], f"<login-{len(given) + 1}>")
+
+    return json.loads(re.sub(r"<login-\d+>", number, json.dumps(transcript)))

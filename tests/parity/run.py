@@ -13,6 +13,7 @@ import trio
 from codex_cli_bin import bundled_codex_path  # type: ignore[import-untyped]  # it has no types
 
 from codex_trio.testing import StandIn, open_stand_in
+from tests.parity.asked import question
 from tests.parity.conversation import Conversation, HungUpError
 from tests.parity.names import Names
 from tests.parity.world import POLL, World
@@ -173,6 +174,8 @@ def _questions(requests: list[Recorded]) -> Iterator[Json]:
     """What the stand-in was asked; how often about a code is a matter of time."""
     repeated = []
     for request in sorted(requests, key=lambda one: one.path == DETAILS):
+        if request.path.endswith("/responses"):
+            yield question(request)
         if not COMPARED.fullmatch(request.path):
             continue
         said = {

@@ -14,8 +14,11 @@ from codex_trio.settings import Settings
 from tests.conftest import PATIENCE
 from tests.parity.differences import RULES, without_routing
 from tests.parity.login_differences import settle
+from tests.parity.names import renumbered
 from tests.parity.run import GENUINE, Json, Scenario, run
 from tests.parity.scenarios import SCENARIOS
+from tests.parity.thread_differences import settle_threads
+from tests.parity.turn_differences import settle_turns
 from tests.processes import OURS
 from tests.schema import SchemaWatch
 
@@ -70,13 +73,13 @@ async def test_ours_says_what_the_genuine_server_says(
     scenario: Scenario, tmp_path: Path
 ) -> None:
     genuine, ours = await on_both(scenario, tmp_path)
-    expected = without_routing(scenario, settle(genuine))
+    expected = without_routing(scenario, settle(settle_turns(settle_threads(genuine))))
     for name, rule in RULES.items():
         changed = rule(scenario, json.loads(json.dumps(expected)))
         if changed != expected:
             used.add(name)
         expected = changed
-    assert without_routing(scenario, ours) == expected
+    assert renumbered(without_routing(scenario, ours)) == renumbered(expected)
 
 
 @functools.cache

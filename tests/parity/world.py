@@ -41,6 +41,7 @@ class World:
         environ: what its environment has besides.
         logins: what it has answered to ``account/login/start``, in that order.
         questions: what it has asked its client, in that order.
+        results: what requests have come to, in that order.
         neighbour: the wire of another server, if there is one.
         browsed: what ``browse_meanwhile`` has come to, when ``has_browsed``.
     """
@@ -53,6 +54,7 @@ class World:
     environ: dict[str, str]
     logins: list[Json] = attrs.field(factory=list, init=False)
     questions: list[Json] = attrs.field(factory=list, init=False)
+    results: list[Json] = attrs.field(factory=list, init=False)
     neighbour: LineWire | None = attrs.field(default=None, init=False)
     browsed: Json = attrs.field(default=None, init=False)
     has_browsed: trio.Event = attrs.field(factory=trio.Event, init=False)
