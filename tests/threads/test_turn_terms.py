@@ -134,3 +134,18 @@ async def test_what_was_complete_before_a_break_is_sent_with_the_next_attempt(
     read = await talk.client.call("thread/read", {"threadId": talk.id, "includeTurns": True})
     (turn,) = read["thread"]["turns"]
     assert [one.get("text") for one in turn["items"][1:]] == ["half", "whole"]
+
+
+async def test_it_is_told_once_that_another_model_has_answered(
+    talk: Conversation, ear: Ear, stand_in: StandIn
+) -> None:
+    created = response_event(
+        "created", response={"id": "r", "headers": {"OpenAI-Model": "gpt-5.4"}}
+    )
+    stand_in.answer(
+        created, created, message("m", "hi"), response_event("completed", response={"id": "r"})
+    )
+    await talk.run(model="gpt-5.5")
+    (told,) = ear.of("model/rerouted")
+    assert (told["fromModel"], told["toModel"]) == ("gpt-5.5", "gpt-5.4")
+    assert "gpt-5.4 instead of gpt-5.5" in ear.of("warning")[-1]["message"]

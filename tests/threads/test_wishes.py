@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codex_trio.errors import RpcError
+from tests.threads.conversing import Conversation, resume
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from codex_trio.testing import WireClient
-    from tests.threads.conversing import Conversation
+    from codex_trio.testing import StandIn, WireClient
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,34 @@ async def test_forks_that_cannot_be_are_refused(
 async def test_a_fork_of_nothing_is_none(talk: Conversation) -> None:
     with pytest.raises(RpcError, match="no rollout found"):
         await talk.client.call("thread/fork", {"threadId": talk.id})
+
+
+def spoken_by(role: str, text: str) -> dict[str, Any]:
+    kind = "input_text" if role == "user" else "output_text"
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+
+
+async def test_a_history_may_be_brought_along(client: WireClient, stand_in: StandIn) -> None:
+    past = [spoken_by("user", "one"), spoken_by("assistant", "two"), {"type": "moon"}]
+    talk = await resume(client, "01991111-1111-7111-8111-111111111111", history=past)
+    await talk.run("three")
+    texts = stand_in.response_requests[-1].input_texts()
+    assert [text for text in texts if len(text) < 6] == ["one", "two", "three"]
+
+
+async def test_a_history_is_not_brought_to_what_goes_on(talk: Conversation) -> None:
+    with pytest.raises(RpcError, match="while it is already running"):
+        await resume(talk.client, talk.id, history=[spoken_by("user", "one")])
+
+
+async def test_a_history_that_is_brought_is_one(client: WireClient) -> None:
+    with pytest.raises(RpcError, match="history must not be empty"):
+        await resume(client, "01991111-1111-7111-8111-111111111111", history=[])
+
+
+async def test_what_goes_on_elsewhere_is_not_resumed(
+    talk: Conversation, tmp_path: Path
+) -> None:
+    await talk.run()
+    with pytest.raises(RpcError, match="stale path"):
+        await resume(talk.client, talk.id, path=str(tmp_path / "other.jsonl"))
