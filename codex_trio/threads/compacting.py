@@ -70,7 +70,7 @@ class Compacting:
             except ResponseError as error:
                 if error.info != "contextWindowExceeded" or len(history) < 2:
                     raise
-            history = _later_half(history)
+            history = history[(len(history) + 1) // 2 :]  # the older half has to go
 
     async def _summary_of(self, history: Sequence[Item]) -> str:
         heard: list[_Summary] = []
@@ -108,17 +108,6 @@ class _Summary:
         if item.get("type") == "message":
             self.text += text_of(item)
         return False
-
-
-def _later_half(history: Sequence[Item]) -> list[Item]:
-    """Leave out what is older, and what tools have said to calls of then: no host takes that."""
-    kept = history[(len(history) + 1) // 2 :]
-    calls = {item.get("call_id") for item in kept if str(item.get("type")).endswith("_call")}
-    return [
-        item
-        for item in kept
-        if not str(item.get("type")).endswith("_call_output") or item.get("call_id") in calls
-    ]
 
 
 def _replacement(history: Sequence[Item], summary: str) -> list[Item]:

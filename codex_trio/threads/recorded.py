@@ -30,11 +30,6 @@ MOST_LINE: Final = 256 * 2**20
 
 _PIECE: Final = 2**20  # bytes that are read at a time
 
-_CALLS: Final = {
-    "function_call": "function_call_output",
-    "custom_tool_call": "custom_tool_call_output",
-}
-
 
 @attrs.frozen
 class Recorded:
@@ -166,7 +161,6 @@ class _Reader:
             self._fold.forget_preview()  # it will have its own (observed)
         offset = self._take(path, None)
         self._fold.settle()
-        complete_calls(self._fold.history)
         end = Place(meta.id, self._fold.next_ordinal, offset)
         return Recorded(path, meta, self._fold, end, self._damaged)
 
@@ -177,7 +171,6 @@ class _Reader:
         self._take(path, HistoryBase(meta.id, end_ordinal))
         fold = self._fold
         fold.settle()
-        complete_calls(fold.history)
         fold.meta, fold.next_ordinal = None, end_ordinal
         fold.forget_preview()
         return fold
@@ -263,19 +256,3 @@ def first_ordinal(path: Path) -> int | None:
     except OSError:
         return None
     return None if line is None else line.ordinal or 0
-
-
-def complete_calls(history: list[dict[str, Any]]) -> None:
-    """Give every call of a tool an output: a server that was killed has left some without.
-
-    A host refuses a history with such calls.
-    """
-    answered = {
-        str(item.get("call_id")) for item in history if item.get("type") in _CALLS.values()
-    }
-    for index in range(len(history) - 1, -1, -1):
-        item = history[index]
-        output, call_id = _CALLS.get(str(item.get("type"))), item.get("call_id")
-        if output is not None and str(call_id) not in answered:
-            answer = {"type": output, "call_id": call_id, "output": "aborted"}
-            history.insert(index + 1, answer)

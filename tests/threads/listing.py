@@ -63,7 +63,7 @@ class FakeThread:
             updated_at=records.SECONDS,
             status=threads.IdleThreadStatus(),
             path=self.path,
-            cwd="/work/place",
+            cwd="/srv/place",
             cli_version="0.163.0",
             source="vscode",
             can_accept_direct_input=True,

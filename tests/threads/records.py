@@ -28,7 +28,7 @@ def meta(thread_id: str = T1, **changes: Any) -> Meta:
     values: dict[str, Any] = {
         "id": thread_id,
         "created_ms": int(thread_id[:8] + thread_id[9:13], 16),
-        "cwd": "/work/place",
+        "cwd": "/srv/place",
         "originator": "lab",
         "cli_version": "0.163.0",
         "session_id": thread_id,
@@ -42,7 +42,7 @@ def meta(thread_id: str = T1, **changes: Any) -> Meta:
 
 def settings(**changes: Any) -> threads.ThreadSettings:
     values: dict[str, Any] = {
-        "cwd": "/work/place",
+        "cwd": "/srv/place",
         "approval_policy": "never",
         "approvals_reviewer": "user",
         "sandbox_policy": permissions.WorkspaceWriteSandboxPolicy(),

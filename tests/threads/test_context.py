@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def surroundings(**changed: Any) -> Surroundings:
     return Surroundings(
         **{
-            "cwd": "/work",
+            "cwd": "/srv",
             "date": "2026-11-21",
             "timezone": "Etc/UTC",
             "shell": "bash",
             "sandbox": {"type": "readOnly"},
             "approval_policy": "on-request",
-            "workspace_roots": ("/work",),
+            "workspace_roots": ("/srv",),
             **changed,
         }
     )

@@ -59,7 +59,7 @@ class TestList:
                     "recencyAt": 10**9,
                     "status": {"type": "notLoaded"},
                     "path": str(path),
-                    "cwd": "/work/place",
+                    "cwd": "/srv/place",
                     "cliVersion": "0.163.0",
                     "originator": "lab",
                     "source": "vscode",
@@ -111,8 +111,8 @@ class TestList:
             ({"modelProviders": [], "sourceKinds": [], "originators": []}, [T3, T2, T1]),
             ({"modelProviders": ["other"]}, []),
             ({"sourceKinds": ["appServer"]}, []),
-            ({"cwd": "/work/place/"}, [T3, T2, T1]),
-            ({"cwd": ["/nowhere", "/work/else/../place"]}, [T3, T2, T1]),
+            ({"cwd": "/srv/place/"}, [T3, T2, T1]),
+            ({"cwd": ["/nowhere", "/srv/else/../place"]}, [T3, T2, T1]),
             ({"cwd": "place"}, []),
             ({"archived": True}, []),
             ({"archived": False, "useStateDbOnly": True}, [T3, T2, T1]),
@@ -138,7 +138,7 @@ class TestList:
     async def test_folders_are_seen_from_here(self, listing: Listing, tmp_path: Path) -> None:
         here = os.getcwd()
         content = records.encode(records.thread(cwd=here)).replace(
-            b'"/work/place"', f'"{here}"'.encode()
+            b'"/srv/place"', f'"{here}"'.encode()
         )
         records.put(tmp_path, content=content)
         name = os.path.basename(here)
@@ -297,7 +297,7 @@ class TestSummary:
             "timestamp": "2026-11-21T13:23:23.451Z",
             "updatedAt": "2001-09-09T01:46:40.000Z",
             "modelProvider": "mock",
-            "cwd": "/work/place",
+            "cwd": "/srv/place",
             "cliVersion": "0.163.0",
             "source": "vscode",
             "gitInfo": {"sha": "abc", "branch": None, "origin_url": None},

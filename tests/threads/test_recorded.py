@@ -12,7 +12,6 @@ from codex_trio.threads import rollout_lines as lines
 from codex_trio.threads.meta import HistoryBase
 from codex_trio.threads.recorded import (
     Recorded,
-    complete_calls,
     first_ordinal,
     read_past,
     read_rollout,
@@ -159,23 +158,6 @@ def test_a_turn_without_an_end_is_interrupted(tmp_path: Path) -> None:
     recorded = read(tmp_path, content)
     assert records.shown(recorded.turns)[1] == ("turn-2", "interrupted", ["user-2"])
     assert recorded.turns[1].completed_at is None
-
-
-def test_calls_without_an_answer_get_one() -> None:
-    call = {"type": "function_call", "call_id": "1", "name": "x", "arguments": "{}"}
-    custom = {"type": "custom_tool_call", "call_id": "2", "name": "x", "input": ""}
-    answered = {**call, "call_id": "3"}
-    answer = {"type": "function_call_output", "call_id": "3", "output": "done"}
-    history: list[dict[str, Any]] = [call, custom, answered, answer]
-    complete_calls(history)
-    assert history == [
-        call,
-        {"type": "function_call_output", "call_id": "1", "output": "aborted"},
-        custom,
-        {"type": "custom_tool_call_output", "call_id": "2", "output": "aborted"},
-        answered,
-        answer,
-    ]
 
 
 class TestBeginningWithOthers:

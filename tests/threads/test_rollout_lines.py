@@ -118,7 +118,7 @@ class TestLine:
 class TestMeta:
     def test_all_of_it_comes_back(self) -> None:
         meta = records.meta(
-            workspace_roots=("/work/place",),
+            workspace_roots=("/srv/place",),
             history_base=HistoryBase(records.T2, 5, 999),
             forked_from_id=records.T2,
             parent_thread_id=records.T3,
@@ -216,7 +216,7 @@ class TestTurns:
         fold = read(
             lines.session_meta(records.meta()),
             lines.turn_context("turn-1", settings),
-            lines.thread_settings_applied(records.T1, settings, ["/work/place", "/else"]),
+            lines.thread_settings_applied(records.T1, settings, ["/srv/place", "/else"]),
         )
         found = fold.settings
         assert found.model == "gpt-5.4"
@@ -231,9 +231,9 @@ class TestTurns:
         assert found.approvals_reviewer == "user"
         assert found.sandbox == settings.sandbox_policy
         assert found.permission_profile == ":workspace"
-        assert found.workspace_roots == ("/work/place", "/else")
+        assert found.workspace_roots == ("/srv/place", "/else")
         assert found.collaboration_mode == mode
-        assert found.cwd == "/work/place"
+        assert found.cwd == "/srv/place"
 
     @pytest.mark.parametrize(
         ("policy", "written"),

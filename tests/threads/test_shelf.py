@@ -79,7 +79,7 @@ async def test_what_a_list_tells(shelf: Shelf, tmp_path: Path) -> None:
     glance = entry.glance
     assert glance.meta == records.meta(base_instructions=None)
     assert glance.preview == "hello"
-    assert (glance.model, glance.effort, glance.cwd) == ("gpt-5.5", None, "/work/place")
+    assert (glance.model, glance.effort, glance.cwd) == ("gpt-5.5", None, "/srv/place")
     with path.open("ab") as file:
         file.write(lines.thread_settings_applied(T1, changed, ["/else"]).encode(30))
     entry = await shelf.entry(T1)
@@ -121,8 +121,8 @@ class TestFilters:
             ({"search_term": ""}, [T3, T2, T1]),
             ({"model_providers": frozenset({"mock"})}, [T3, T2, T1]),
             ({"model_providers": frozenset({"other"})}, []),
-            ({"cwds": frozenset({"/work/place"})}, [T3, T2, T1]),
-            ({"cwds": frozenset({"/work"})}, []),
+            ({"cwds": frozenset({"/srv/place"})}, [T3, T2, T1]),
+            ({"cwds": frozenset({"/srv"})}, []),
             ({"excluded_ids": frozenset({T2})}, [T3, T1]),
             ({"archived": True}, []),
             ({"sources": frozenset({"vscode"})}, [T3, T2, T1]),

@@ -46,7 +46,7 @@ def test_all_spellings_have_one_lane(lane: Lane, spelling: str) -> None:
 def test_a_path_is_taken_as_it_is() -> None:
     upper, lower = (
         lanes.THREAD_OR_PATH.key(SimpleNamespace(thread_id="", path=path))
-        for path in ("/Work", "/work")
+        for path in ("/Srv", "/srv")
     )
     assert upper != lower
 

@@ -94,7 +94,7 @@ async def test_a_strange_beginning_spoils_no_list(
     content = records.encode([Line(first.kind, {**first.payload, **changes}), *rest])
     records.put(tmp_path, T2, content)
     shelf = Shelf(tmp_path)
-    page = await shelf.page(Query(cwds=frozenset({"/work/place"})))
+    page = await shelf.page(Query(cwds=frozenset({"/srv/place"})))
     assert T1 in {entry.glance.meta.id for entry in page.entries}
     async with open_listing(tmp_path) as listing:
         answer = await listing.client.call("thread/list", {"modelProviders": []})
