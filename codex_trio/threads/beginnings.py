@@ -190,6 +190,10 @@ class Beginnings:
         if (trouble := await thread.flush()) is not None:
             await self._threads.unload(meta.id, lossy=True)
             raise RpcError.internal(f"failed to store thread {meta.id}: {trouble}")
+        if base is not None and not await self._shelf.has_base(base, Path(thread.path or "")):
+            await self._threads.unload(meta.id, lossy=True)
+            await self._shelf.delete(meta.id)
+            raise _not_found(source_id)
         return thread
 
     async def _begin_with(self, wishes: words.ThreadResumeParams, client: Client) -> Thread:

@@ -194,7 +194,7 @@ class Threads:
             thread.limits = None
 
     def let_go(self) -> None:
-        """Let other processes write to what is loaded; when all lines are on disk; blocks for a moment."""
+        """Let other processes write to what is loaded, once all is on disk. Blocks briefly."""
         for thread in self.loaded.values():
             thread.let_go()
 

@@ -138,6 +138,16 @@ class Shelf:
         """Return what is noted of a thread; ``git_info`` is what it began with."""
         return await self._look(partial(self._notes.of, thread_id, git_info))
 
+    async def has_base(self, base: HistoryBase, path: Path) -> bool:
+        """Say whether what a file begins with is there, whatever is just being changed.
+
+        Asked once the file is written: a deletion has then seen it, or is over.
+        """
+        found = await trio.to_thread.run_sync(
+            partial(self._find_base, base, path), limiter=self._changes
+        )
+        return found is not None
+
     # --- changing ---
 
     async def archive(self, thread_id: str) -> None:

@@ -15,6 +15,8 @@ from tests.threads.conversing import Conversation, connect, converse, resume, sp
 from tests.threads.disks import hung_disk
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from codex_trio.settings import Settings
     from codex_trio.testing import StandIn, WireClient
 
@@ -85,3 +87,29 @@ async def test_a_fork_that_is_not_stored_is_none(
             await fork(talk.client, talk.id)
         assert (await talk.client.call("thread/loaded/list", {}))["data"] == [talk.id]
     await (await fork(talk.client, talk.id)).run("two")
+
+
+async def test_a_fork_whose_past_is_deleted_meanwhile_is_none(
+    still_clock: MockClock, settings: Settings, home: Path
+) -> None:
+    """A fork by path waits for nobody who deletes by id."""
+    async with open_server(settings) as server, connect(server) as client:
+        talk = await converse(client)
+        await talk.run("one")
+        await client.call("thread/unsubscribe", {"threadId": talk.id})
+        refused: list[RpcError] = []
+
+        async def begin() -> None:
+            with pytest.raises(RpcError, match="no rollout found") as caught:
+                await client.call("thread/fork", {"threadId": "", "path": str(talk.path)})
+            refused.append(caught.value)
+
+        with hung_disk() as hang:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(begin)
+                await hang.begun()
+                await client.call("thread/delete", {"threadId": talk.id})
+                hang.end()
+        assert refused
+        assert (await client.call("thread/loaded/list", {}))["data"] == []
+        assert list((home / "sessions").rglob("*.jsonl")) == []
