@@ -60,7 +60,6 @@ class Model:
         modalities: what it takes.
         specialty: what it is made for, if that is something special.
         multi_agent: which way of working with others it knows.
-        lite: takes requests of the shorter kind.
     """
 
     id: str = field(validator=validators.and_(_is_text, validators.min_len(1)))
@@ -84,7 +83,6 @@ class Model:
     modalities: tuple[Modality, ...] = ("text", "image")
     specialty: str | None = field(default=None, validator=validators.optional(_is_text))
     multi_agent: MultiAgent | None = None
-    lite: bool = False
 
     @property
     def usable_window(self) -> int:

@@ -110,5 +110,4 @@ def _model(entry: dict[str, Any]) -> Model:
         multi_agent=next(
             (one for one in MULTI_AGENTS if one == entry.get("multi_agent_version")), None
         ),
-        lite=bool(entry.get("use_responses_lite")),
     )

@@ -36,7 +36,6 @@ MODELS: Final[tuple[Model, ...]] = (
         verbosity="low",
         tiers=_TWICE,
         multi_agent="v2",
-        lite=True,
     ),
     Model(
         id="gpt-6-astra",
@@ -47,7 +46,6 @@ MODELS: Final[tuple[Model, ...]] = (
         verbosity="low",
         tiers=_TWICE,
         multi_agent="v2",
-        lite=True,
     ),
     Model(
         id="gpt-6-sol",
@@ -59,7 +57,6 @@ MODELS: Final[tuple[Model, ...]] = (
         tiers=_FASTER,
         tier="priority",
         multi_agent="v2",
-        lite=True,
     ),
     Model(
         id="gpt-6-luna",
@@ -71,7 +68,6 @@ MODELS: Final[tuple[Model, ...]] = (
         tiers=_FASTER,
         tier="priority",
         multi_agent="v2",
-        lite=True,
     ),
     Model(
         id="gpt-5.6-sol",
@@ -83,7 +79,6 @@ MODELS: Final[tuple[Model, ...]] = (
         verbosity="low",
         tiers=_DEARER,
         multi_agent="v2",
-        lite=True,
     ),
     Model(
         id="gpt-5.6-terra",
@@ -95,7 +90,6 @@ MODELS: Final[tuple[Model, ...]] = (
         verbosity="low",
         tiers=_DEARER,
         multi_agent="v2",
-        lite=True,
     ),
     Model(
         id="gpt-5.6-luna",
@@ -107,7 +101,6 @@ MODELS: Final[tuple[Model, ...]] = (
         verbosity="low",
         tiers=_DEARER,
         multi_agent="v1",
-        lite=True,
     ),
     Model(
         id="gpt-daybreak-blue-latest",
@@ -119,7 +112,6 @@ MODELS: Final[tuple[Model, ...]] = (
         verbosity="low",
         specialty="cyber",
         multi_agent="v2",
-        lite=True,
     ),
     Model(
         id="gpt-daybreak-red-latest",
@@ -132,7 +124,6 @@ MODELS: Final[tuple[Model, ...]] = (
         verbosity="high",
         specialty="cyber",
         multi_agent="v2",
-        lite=True,
     ),
     Model(
         id="gpt-5.5",
@@ -154,7 +145,6 @@ MODELS: Final[tuple[Model, ...]] = (
         verbosity="low",
         tiers=_DEARER,
         multi_agent="v1",
-        lite=True,
     ),
 )
 

@@ -49,11 +49,7 @@ class ThreadDefaults:
         project_doc_max_bytes: how much of a project's own instructions is read.
         project_doc_fallback_filenames: where they may be besides, in order of preference.
         project_root_markers: what the root of a project has.
-        hide_agent_reasoning: whether thoughts are kept from clients.
-        show_raw_agent_reasoning: whether they are told them in full.
         include_environment_context: whether the model is told where it works.
-        web_search: whether it may search.
-        openai_base_url: where OpenAI is asked, instead of the usual place.
         model_catalog_json: a file with the models that there are.
     """
 
@@ -79,11 +75,7 @@ class ThreadDefaults:
     project_doc_max_bytes: int = 32768
     project_doc_fallback_filenames: tuple[str, ...] = ()
     project_root_markers: tuple[str, ...] = (".git",)
-    hide_agent_reasoning: bool = False
-    show_raw_agent_reasoning: bool = False
     include_environment_context: bool = True
-    web_search: Literal["disabled", "cached", "indexed", "live"] | None = None
-    openai_base_url: str | None = None
     model_catalog_json: str | None = None
 
     @classmethod
@@ -137,11 +129,7 @@ _SAME: Final = {
     "approvals_reviewer": "approvals_reviewer",
     "sandbox_workspace_write": "sandbox_workspace_write",
     "project_doc_max_bytes": "project_doc_max_bytes",
-    "hide_agent_reasoning": "hide_agent_reasoning",
-    "show_raw_agent_reasoning": "show_raw_agent_reasoning",
     "include_environment_context": "include_environment_context",
-    "web_search": "web_search",
-    "openai_base_url": "openai_base_url",
     "model_catalog_json": "model_catalog_json",
 }
 """Keys whose values are taken as they are, and what they are called here."""

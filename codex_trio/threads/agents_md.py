@@ -42,12 +42,16 @@ NO_INSTRUCTIONS: Final = ProjectInstructions(None, ())
 
 
 def read_instructions(
-    home: Path, cwd: str, max_bytes: int = MAX_BYTES, fallbacks: Sequence[str] = ()
+    home: Path,
+    cwd: str,
+    max_bytes: int = MAX_BYTES,
+    fallbacks: Sequence[str] = (),
+    markers: Sequence[str] = (".git",),
 ) -> ProjectInstructions:
     """Read the user's file, and those from the root of the project down to ``cwd``.
 
-    The root is the nearest folder above with a ``.git``; without one, only ``cwd`` counts. What
-    cannot be read is passed over; what exceeds ``max_bytes`` is cut. Blocks. (As the original
+    The root is the nearest folder above with one of ``markers``; without one, only ``cwd``
+    counts. What cannot be read is passed over; what exceeds ``max_bytes`` is cut. Blocks. (As the original
     documents it.)
     """
     sources, parts = [], []
@@ -56,7 +60,7 @@ def read_instructions(
         sources.append(str(path))
         parts.append(text.strip())
     left, inner = max_bytes, []
-    for folder in _folders(Path(cwd)):
+    for folder in _folders(Path(cwd), markers):
         if left > 0 and (found := _first(folder, (*NAMES, *fallbacks), left)) is not None:
             path, text = found
             left -= len(text.encode())
@@ -74,11 +78,11 @@ def read_instructions(
     )
 
 
-def _folders(cwd: Path) -> Iterator[Path]:
+def _folders(cwd: Path, markers: Sequence[str]) -> Iterator[Path]:
     """Go from the root of the project down to where the user works."""
     above = [cwd, *cwd.parents]
     for index, folder in enumerate(above):
-        if os.path.lexists(folder / ".git"):
+        if any(os.path.lexists(folder / marker) for marker in markers):
             yield from reversed(above[: index + 1])
             return
     yield cwd

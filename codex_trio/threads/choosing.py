@@ -97,6 +97,9 @@ async def choose_terms(
         compact_override=defaults.auto_compact_token_limit,
         max_instructions=defaults.project_doc_max_bytes,
         instruction_names=defaults.project_doc_fallback_filenames,
+        root_markers=defaults.project_root_markers,
+        tells_environment=defaults.include_environment_context,
+        compact_prompt=defaults.compact_prompt,
         **_sandbox(wishes, defaults, recorded),
     )
     if recorded is not None:

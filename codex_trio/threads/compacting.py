@@ -87,7 +87,8 @@ class Compacting:
         return text
 
     def _prompt(self, history: Sequence[Item]) -> Prompt:
-        request = message("user", [text_part(instructions.SUMMARIZE)], message_id())
+        wording = self._turn.terms.compact_prompt or instructions.SUMMARIZE
+        request = message("user", [text_part(wording)], message_id())
         prompt = make_prompt(self._turn, [*history, request])
         return attrs.evolve(prompt, output_schema=None, metadata={"request_kind": "compaction"})
 

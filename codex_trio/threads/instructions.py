@@ -64,6 +64,7 @@ class Surroundings:
         workspace_roots: the folders that belong to the work.
         developer_instructions: what the client wants the model told.
         project_instructions: what AGENTS.md files say, in their tags.
+        tells_environment: whether the model is told where the user works.
     """
 
     cwd: str
@@ -75,10 +76,13 @@ class Surroundings:
     workspace_roots: Sequence[str] = ()
     developer_instructions: str | None = None
     project_instructions: str | None = None
+    tells_environment: bool = True
 
     @property
     def environment(self) -> str:
-        """The environment as the original tells it (observed)."""
+        """The environment as the original tells it (observed); empty if it is not told."""
+        if not self.tells_environment:
+            return ""
         roots = "".join(f"<root>{escape(root)}</root>" for root in self.workspace_roots)
         lines = [
             f"  <cwd>{escape(self.cwd)}</cwd>",

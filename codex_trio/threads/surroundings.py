@@ -78,7 +78,9 @@ class Outlook:
 
 def _find(home: Path, terms: Terms) -> ProjectInstructions:
     limit = MAX_BYTES if terms.max_instructions is None else terms.max_instructions
-    return read_instructions(home, terms.cwd, limit, terms.instruction_names)
+    return read_instructions(
+        home, terms.cwd, limit, terms.instruction_names, terms.root_markers
+    )
 
 
 def _look(home: Path, terms: Terms) -> Surroundings:
@@ -96,6 +98,7 @@ def _told(terms: Terms, found: ProjectInstructions) -> Surroundings:
         workspace_roots=terms.workspace_roots,
         developer_instructions=terms.developer_instructions,
         project_instructions=found.text,
+        tells_environment=terms.tells_environment,
     )
 
 

@@ -51,6 +51,9 @@ class Terms:
         compact_override: with how many tokens a summary is made, instead of the usual share.
         max_instructions: bytes that are read of a project's AGENTS.md files.
         instruction_names: what such a file may be called besides.
+        root_markers: what the root of a project has.
+        tells_environment: whether a model is told where it works.
+        compact_prompt: how a summary is asked for, instead of our way.
     """
 
     model: str
@@ -78,6 +81,9 @@ class Terms:
     compact_override: int | None = None
     max_instructions: int | None = None
     instruction_names: tuple[str, ...] = ()
+    root_markers: tuple[str, ...] = (".git",)
+    tells_environment: bool = True
+    compact_prompt: str | None = attrs.field(default=None, repr=False)
 
     def changed(self, wishes: TurnStartParams | words.ThreadSettingsUpdateParams) -> Terms:
         """Lay over these what a turn, or a client, wants changed from now on."""

@@ -216,7 +216,6 @@ FILED = {
     "input_modalities": ["text", "smell"],
     "multi_agent_version": "v9",
     "model_specialty": "s",
-    "use_responses_lite": True,
 }
 
 
@@ -239,7 +238,6 @@ def test_a_file_tells_all_that_is_known_of_a_model(tmp_path: Path) -> None:
         tier="t",
         modalities=("text",),
         specialty="s",
-        lite=True,
     )
 
 

@@ -74,11 +74,7 @@ def test_what_is_configured_is_chosen() -> None:
         project_doc_max_bytes=10,
         project_doc_fallback_filenames=("a.md",),
         project_root_markers=("x",),
-        hide_agent_reasoning=True,
-        show_raw_agent_reasoning=True,
         include_environment_context=False,
-        web_search="live",
-        openai_base_url="http://o",
         model_catalog_json="/c.json",
     )
 

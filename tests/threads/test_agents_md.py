@@ -133,3 +133,13 @@ async def test_the_model_is_told_and_so_is_the_client(
         if text.startswith("# AGENTS.md")
     ]
     assert "be brief" in told[0]
+
+
+def test_what_the_root_of_a_project_has_may_be_said(home: Path, project: Path) -> None:
+    (project.parent / ".hg").mkdir()
+    for folder, text in ((project.parent.parent, "root"), (project.parent, "sub")):
+        put(folder, text)
+    put(project, "deep")
+    for markers, said in (((".git",), "root\n\nsub\n\ndeep"), ((".hg",), "sub\n\ndeep")):
+        assert inner(read_instructions(home, str(project), markers=markers)) == said
+    assert inner(read_instructions(home, str(project), markers=())) == "deep"

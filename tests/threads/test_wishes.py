@@ -145,3 +145,37 @@ async def test_what_goes_on_elsewhere_is_not_resumed(
     await talk.run()
     with pytest.raises(RpcError, match="stale path"):
         await resume(talk.client, talk.id, path=str(tmp_path / "other.jsonl"))
+
+
+@pytest.mark.parametrize("config", [{"include_environment_context": False}])
+async def test_a_model_need_not_be_told_where_it_works(
+    talk: Conversation, stand_in: StandIn
+) -> None:
+    await talk.run("one")
+    texts = stand_in.response_requests[-1].input_texts()
+    assert "one" in texts
+    assert not any("<environment_context>" in text for text in texts)
+
+
+@pytest.mark.parametrize("config", [{"compact_prompt": "be very short"}])
+async def test_a_summary_may_be_asked_for_in_other_words(
+    talk: Conversation, stand_in: StandIn
+) -> None:
+    await talk.run("one")
+    stand_in.answer("short")
+    await talk.client.call("thread/compact/start", {"threadId": talk.id})
+    await talk.ended()
+    assert stand_in.response_requests[-1].input_texts()[-1] == "be very short"
+
+
+@pytest.mark.parametrize("config", [{"project_root_markers": [".hg"]}])
+async def test_the_root_of_a_project_may_be_marked_otherwise(
+    client: WireClient, tmp_path: Path
+) -> None:
+    inner = tmp_path / "project" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "project" / ".hg").mkdir()
+    file = tmp_path / "project" / "AGENTS.md"
+    file.write_text("be kind", encoding="utf-8")
+    answer = await client.call("thread/start", {"cwd": str(inner)})
+    assert str(file) in answer["instructionSources"]
