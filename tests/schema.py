@@ -22,9 +22,12 @@ OLDER_NEWS = {row.name for row in legacy.NOTIFICATIONS}  # of a dialect that is 
 
 
 def genuine_environment(home: Path) -> dict[str, str]:
-    """An environment in which the genuine server does not find anybody's credentials."""
-    secrets = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
-    kept = {name: value for name, value in os.environ.items() if name not in secrets}
+    """An environment in which the genuine server does not find anybody's credentials.
+
+    Nor does it have a time zone: ours would name it, and the genuine server does not.
+    """
+    others = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN", "TZ")
+    kept = {name: value for name, value in os.environ.items() if name not in others}
     return {**kept, "CODEX_HOME": str(home)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from datetime import datetime
 from functools import partial
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from codex_trio.threads.inputs import Part
     from codex_trio.threads.terms import Terms
 
+SHELLS: Final = ("bash", "zsh", "sh")
+
 _LOOKS: Final = 8  # at a time
 _PATIENCE: Final = 5.0  # seconds
 
@@ -52,9 +55,10 @@ class Outlook:
 
     async def around(self, terms: Terms) -> Surroundings:
         """Read the AGENTS.md files that count, and tell the time."""
-        return await self._look(
-            partial(_look, self._home, terms), _told(terms, NO_INSTRUCTIONS)
+        found, shell = await self._look(
+            lambda: (_find(self._home, terms), login_shell()), (NO_INSTRUCTIONS, "sh")
         )
+        return _told(terms, found, shell)
 
     async def instructions(self, terms: Terms) -> ProjectInstructions:
         """Read the AGENTS.md files that count now."""
@@ -83,16 +87,12 @@ def _find(home: Path, terms: Terms) -> ProjectInstructions:
     )
 
 
-def _look(home: Path, terms: Terms) -> Surroundings:
-    return _told(terms, _find(home, terms))
-
-
-def _told(terms: Terms, found: ProjectInstructions) -> Surroundings:
+def _told(terms: Terms, found: ProjectInstructions, shell: str) -> Surroundings:
     return Surroundings(
         cwd=terms.cwd,
         date=datetime.now().astimezone().date().isoformat(),
         timezone=local_timezone(),
-        shell=Path(os.environ.get("SHELL") or "sh").name,
+        shell=shell,
         sandbox=unstructure(terms.sandbox),
         approval_policy=unstructure(terms.approval_policy),
         workspace_roots=terms.workspace_roots,
@@ -100,6 +100,24 @@ def _told(terms: Terms, found: ProjectInstructions) -> Surroundings:
         project_instructions=found.text,
         tells_environment=terms.tells_environment,
     )
+
+
+def login_shell() -> str:
+    """Name the shell of who runs us, among those that a model can be expected to know.
+
+    It is the one of the user's account, whatever `SHELL` says; where that is another or is
+    not there, the first of bash, zsh and sh that is (observed on 0.163.0). Asking for an
+    account may take as long as a directory service on the network does.
+    """
+    try:
+        import pwd  # Windows has no such accounts
+
+        path = Path(pwd.getpwuid(os.getuid()).pw_shell)
+    except (ImportError, KeyError):
+        path = Path()
+    if path.name in SHELLS and path.exists():
+        return path.name
+    return next((name for name in SHELLS if shutil.which(name)), "sh")
 
 
 def local_timezone() -> str:
