@@ -139,18 +139,37 @@ def ways_of_collaborating_bring_no_instructions(
 
 
 def settle_threads(transcript: Transcript) -> Transcript:
-    """Put what is said of goals where it mostly is: behind the answer to thread/resume."""
+    """Put what is said of goals where it mostly is: behind the answer to thread/resume.
+
+    What a conversation has cost may stand between them, on whichever side of it they were.
+    """
     settled: Transcript = []
     for entry in transcript:
         at = len(settled)
         if says(entry, "thread/goal/cleared"):
-            thread_id = heard(entry)["params"]["threadId"]
-            while not _is_resumed(settled[at - 1], thread_id):
-                at -= 1
-            if at < len(settled) and says(settled[at], "thread/tokenUsage/updated"):
-                at += 1
+            at = _behind_answer(settled, entry) + 1
+        elif says(entry, "thread/tokenUsage/updated") and _is_early(settled):
+            at -= 1
         settled.insert(at, entry)
     return settled
+
+
+def _behind_answer(settled: Transcript, news: Any) -> int:
+    """Return where the last of what is said at once of a resumed thread stands."""
+    thread_id = heard(news)["params"]["threadId"]
+    at = next(at for at in reversed(range(len(settled))) if _is_resumed(settled[at], thread_id))
+    return at + any(
+        says(told, "thread/tokenUsage/updated") for told in settled[at + 1 : at + 2]
+    )
+
+
+def _is_early(settled: Transcript) -> bool:
+    """Whether the last thing said is of goals, right behind the answer."""
+    return (
+        bool(settled)
+        and says(settled[-1], "thread/goal/cleared")
+        and _is_resumed(settled[-2], heard(settled[-1])["params"]["threadId"])
+    )
 
 
 def _is_resumed(entry: Any, thread_id: str) -> bool:
