@@ -23,6 +23,16 @@ Json: TypeAlias = Any
 SILENCE: Final = 4.0
 """Seconds after which a request is taken to be left unanswered, since all others are answered."""
 
+LATE: Final = {
+    "thread/start": "thread/started",
+    "thread/fork": "thread/started",
+    "thread/resume": "thread/goal/cleared",
+}
+"""What follows an answer, now and then behind what is asked next."""
+
+LATE_PATIENCE: Final = 2.0
+"""Seconds; not everybody is told."""
+
 
 class HungUpError(Exception):
     """The server has nothing more to say."""
@@ -39,6 +49,8 @@ class Conversation:
     transcript: list[Json] = attrs.field(factory=list, init=False)
     _news: list[str] = attrs.field(factory=list, init=False)  # that nobody has waited for
     _answered: set[str] = attrs.field(factory=set, init=False)  # ids
+    _begun: str | None = attrs.field(default=None, init=False)  # a thread, by the last answer
+    _told: set[tuple[str, str]] = attrs.field(factory=set, init=False)  # and of which thread
     _markers: int = attrs.field(default=0, init=False)
 
     async def take(self, step: Step) -> None:
@@ -68,6 +80,17 @@ class Conversation:
                 await self._say(_line(step))
 
     async def _say(self, line: bytes) -> None:
+        """Send a line, and hear what is said because of it."""
+        self._begun = None
+        self._told.clear()
+        await self._say_and_ask(line)
+        method = LATE.get(_method(line))
+        if self._begun is not None and method is not None:
+            with trio.move_on_after(LATE_PATIENCE):  # noqa: ASYNC912 - it may be there already
+                while (method, self._begun) not in self._told:
+                    await self._receive()
+
+    async def _say_and_ask(self, line: bytes) -> None:
         """Send a line, and a question behind it whose answer shows that all has been said.
 
         The question is in the lane of the account, so that it is not answered before news of
@@ -168,6 +191,7 @@ class Conversation:
             self._note({"<--": message})
         if "method" in message:
             self._news.append(message["method"])
+            self._told.add((message["method"], _thread_id(message["params"])))
             if "id" in message:
                 self.world.questions.append(message)
             return message
@@ -176,6 +200,8 @@ class Conversation:
         self.world.results.append(result)
         if "loginId" in result:
             self.world.logins.append(result)
+        if "thread" in result:
+            self._begun = result["thread"]["id"]
         return message
 
     def _note(self, entry: Json) -> None:
@@ -186,6 +212,17 @@ def _line(step: Json) -> bytes:
     if isinstance(step, bytes):
         return step
     return step.encode() if isinstance(step, str) else json.dumps(step).encode()
+
+
+def _method(line: bytes) -> str:
+    try:
+        return str(json.loads(line)["method"])
+    except (ValueError, TypeError, KeyError):
+        return ""
+
+
+def _thread_id(params: Json) -> str:
+    return str(params.get("threadId") or (params.get("thread") or {}).get("id"))
 
 
 def _ids(line: bytes) -> set[str]:

@@ -139,9 +139,9 @@ def ways_of_collaborating_bring_no_instructions(
 
 
 def settle_threads(transcript: Transcript) -> Transcript:
-    """Put what is said at once of threads where it mostly is: behind the answer.
+    """Put what is said of goals where it mostly is: behind the answer to thread/resume.
 
-    Of a thread that is resumed, its cost comes first, and its goals, which are none, second.
+    What a conversation has cost comes before it, on whichever side of it that was.
     """
     settled: Transcript = []
     for entry in transcript:
@@ -150,9 +150,6 @@ def settle_threads(transcript: Transcript) -> Transcript:
             at = _behind_answer(settled, entry) + 1
         elif says(entry, "thread/tokenUsage/updated") and _is_early(settled):
             at -= 1
-        elif says(entry, "thread/started"):  # now and then it is late
-            while "-->" in settled[at - 1]:
-                at -= 1
         settled.insert(at, entry)
     return settled
 
