@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING
 
 import trio
@@ -10,12 +11,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+class Ending(enum.Enum):
+    """Why we close a connection, in a few words for whoever reads them at the other end."""
+
+    DONE = ""
+    SHUTTING_DOWN = "the server is shutting down"
+    TOO_SLOW = "what was sent was not read in time"
+
+
 class Wire(trio.abc.Channel[bytes]):
     """A channel that carries one message per item, in both directions.
 
     ``receive`` raises ``MessageTooLongError`` for a message that is longer than the wire is
     willing to hold, and can be called again; everything else ends as Trio's channels end.
     """
+
+    ending: Ending = Ending.DONE
+    """Why it is closed, if that is our doing; for wires that can tell their other end."""
 
     async def send_batch(self, messages: Sequence[bytes]) -> None:
         """Send several messages in order; a wire that can do so sends them as one write.
