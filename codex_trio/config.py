@@ -38,6 +38,7 @@ class Choices:
     requires_openai_auth: bool = True
     login_callback_ports: tuple[int, ...] = (1455, 1457)
     cancel_other_login: bool = True
+    login_ends_with_client: bool = False
     chatgpt_base_url: str | None = None
 
     @classmethod
@@ -57,6 +58,7 @@ class Choices:
             forced_workspaces=_workspaces(merged.get("forced_chatgpt_workspace_id", ())),
             login_callback_ports=tuple(merged.get("login_callback_ports", (1455, 1457))),
             cancel_other_login=merged.get("cancel_other_login", True),
+            login_ends_with_client=merged.get("login_ends_with_client", False),
             chatgpt_base_url=merged.get("chatgpt_base_url"),
         )
 

@@ -257,6 +257,7 @@ _KEYS: Final[dict[str, Check]] = {
     "forced_chatgpt_workspace_id": _workspaces,
     "login_callback_ports": _ports,
     "cancel_other_login": _boolean,
+    "login_ends_with_client": _boolean,
     "cli_auth_credentials_store": _one_of("file", "keyring", "auto", "ephemeral"),
     "chatgpt_base_url": _string,
     # who answers

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codex_trio.account.identity import is_same_account
 from codex_trio.catalogue.methods import CatalogueMethods
 from codex_trio.configuration.methods import ConfigMethods
 from codex_trio.configuration.reading import Configuration
+from codex_trio.occasion import CURRENT
 from codex_trio.responses.sampling import Responses
 from codex_trio.threads.beginnings import Beginnings
 from codex_trio.threads.desk import Threads
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from codex_trio.account.recovery import Recoveries
     from codex_trio.account.refresh import Refresher
     from codex_trio.rpc.router import Router
+    from codex_trio.rpc.work import Work
     from codex_trio.settings import Settings
     from codex_trio.upstream import Upstream
 
@@ -35,6 +39,7 @@ def make_families(
     settings: Settings,
     upstream: Upstream,
     router: Router,
+    work: Work,
     auth: Auth,
     refresher: Refresher,
     recoveries: Recoveries,
@@ -50,7 +55,7 @@ def make_families(
     configuration = Configuration(settings)
     responses = Responses(settings, upstream, refresher, recoveries)
     outlook = Outlook(settings.codex_home)
-    threads = Threads(router, responses, conversations, outlook)
+    threads = Threads(router, responses, work, conversations, outlook)
     shelf = Shelf(settings.codex_home)
     families: list[object] = [
         ThreadMethods(
@@ -66,7 +71,9 @@ def make_families(
     # Last, so that a fault before it leaves nothing behind.
     at_end(threads.let_go)
     auth.followers.append(_whenever_another(auth, threads.forget_limits))
-    conversations.start_soon(threads.sweep, name="unload idle threads")
+    context = copy_context()  # of whoever is the first to ask; the sweep is on nobody's behalf
+    context.run(CURRENT.set, None)
+    context.run(partial(conversations.start_soon, threads.sweep, name="unload idle threads"))
     return families
 
 

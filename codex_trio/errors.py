@@ -6,9 +6,13 @@
     ├── RpcError              an error as it stands on the wire: code, message, data
     │   └── InvalidParamsError    what was asked does not have the words of its method
     ├── MessageError          a line that is no message: not JSON, or not one of the four shapes
-    │   └── MessageTooLongError   a message longer than we are willing to hold
+    │   └── MessageTooLongError   a message longer than a wire holds, or sends
     ├── AnswerError           a question of ours was answered, but not with what was asked for
     ├── ClientGoneError       a question of ours will not be answered: the client hung up
+    ├── ServerGoneError       a call of a client will not be answered: the server hung up
+    ├── ConnectError          a server does not let a client in
+    ├── LaggedError           a listener was told more than is kept for it
+    ├── TurnFailedError       a turn has ended without an answer
     ├── LoginError            a sign-in has ended without credentials
     ├── PortsTakenError       no port is left for the login callback (account/ports.py)
     ├── RefreshError          the tokens in force could not be renewed
@@ -40,6 +44,10 @@ INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INTERNAL_ERROR: Final = -32603
 OVERLOADED: Final = -32001
+REQUEST_CANCELLED: Final = -32800
+"""As in the Language Server Protocol, whose ``$/cancelRequest`` we understand."""
+SERVER_CANCELLED: Final = -32802
+"""Likewise; the client has not asked for it."""
 
 
 class CodexTrioError(Exception):
@@ -75,9 +83,28 @@ class RpcError(CodexTrioError):
         return cls(INTERNAL_ERROR, message, data)
 
     @classmethod
+    def draining(cls) -> RpcError:
+        """The server shuts down, and begins nothing that lasts any more (observed)."""
+        return cls(
+            INVALID_REQUEST,
+            "Server is draining; retry after reconnecting",
+            {"reason": "serverShuttingDown"},
+        )
+
+    @classmethod
     def overloaded(cls) -> RpcError:
         """Too many requests of one connection are being answered; the client may try again."""
         return cls(OVERLOADED, "Server overloaded; retry later.")
+
+    @classmethod
+    def cancelled(cls) -> RpcError:
+        """The client wants no answer any more, and gets none."""
+        return cls(REQUEST_CANCELLED, "Request cancelled")
+
+    @classmethod
+    def late(cls, seconds: float) -> RpcError:
+        """A request has taken longer than the server allows, and was cancelled."""
+        return cls(SERVER_CANCELLED, f"Request cancelled: no answer within {seconds:g} s")
 
 
 class InvalidParamsError(RpcError):
@@ -93,7 +120,7 @@ class MessageError(CodexTrioError):
 
 
 class MessageTooLongError(MessageError):
-    """A message longer than we are willing to hold; only its beginning was kept."""
+    """A message longer than a wire is willing to hold, or can send; ``head`` is how it began."""
 
     def __init__(self, head: bytes, limit: int) -> None:
         super().__init__(f"message exceeds {limit} bytes")
@@ -103,6 +130,8 @@ class MessageTooLongError(MessageError):
 
 class AnswerError(CodexTrioError):
     """A question of ours was answered, but not with what was asked for.
+
+    To a client it says the same of a server, and of what that tells by itself.
 
     It is no ``RpcError``: what one client says must not be quoted to another whose request
     happens to wait for it. ``error`` has what it said, for those who know what may be shown.
@@ -115,6 +144,39 @@ class AnswerError(CodexTrioError):
 
 class ClientGoneError(CodexTrioError):
     """A question of ours will not be answered: every client that was asked has hung up."""
+
+
+class ServerGoneError(CodexTrioError):
+    """A call of a client will not be answered, and nothing will be told any more.
+
+    The server has hung up, its process has ended, or the client's own block was left.
+    """
+
+
+class ConnectError(CodexTrioError):
+    """A server does not let a client in; ``status`` is that of its HTTP answer, if it gave one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LaggedError(CodexTrioError):
+    """A listener was told more than is kept for it; ``missed`` notifications were left out."""
+
+    def __init__(self, missed: int) -> None:
+        super().__init__(
+            f"{missed} notifications were left out: the listener lags too far behind"
+        )
+        self.missed = missed
+
+
+class TurnFailedError(CodexTrioError):
+    """A turn has ended without an answer; ``status`` is that of the turn, ``failed`` mostly."""
+
+    def __init__(self, message: str, status: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class LoginError(CodexTrioError):

@@ -35,6 +35,7 @@ class Handshake:
         if (wishes := call.params.capabilities) is not None:
             client.experimental = wishes.experimental_api
             client.opted_out = frozenset(wishes.opt_out_notification_methods or ())
+        client.name, client.version = info.name, info.version
         client.originator = choose_originator(self._settings.originator, info.name)
         client.user_agent = user_agent(
             client.originator,

@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from codex_trio.occasion import CURRENT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -52,16 +54,24 @@ def _time(record: logging.LogRecord) -> str:
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}"
+        occasion = CURRENT.get()
+        names = "" if occasion is None else _spelled(occasion.names)
+        return f"{_time(record)} {record.levelname} {names}{record.name}: {record.getMessage()}"
+
+
+def _spelled(names: Mapping[str, str | int]) -> str:
+    """Write names like ``client{connection=3 request=7 method="account/read"}: ``."""
+    return f"client{{{' '.join(f'{name}={json.dumps(value)}' for name, value in names.items())}}}: "
 
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(
-            {
-                "timestamp": _time(record),
-                "level": record.levelname,
-                "fields": {"message": record.getMessage()},
-                "target": record.name,
-            }
-        )
+        line: dict[str, object] = {
+            "timestamp": _time(record),
+            "level": record.levelname,
+            "fields": {"message": record.getMessage()},
+            "target": record.name,
+        }
+        if (occasion := CURRENT.get()) is not None:
+            line["span"] = occasion.names
+        return json.dumps(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -35,8 +36,10 @@ from codex_trio.handshake import Handshake
 from codex_trio.protocol import config_rows, methods, thread_rows
 from codex_trio.protocol.rows import ClientRequest
 from codex_trio.rpc.calls import handlers_of, late_handlers
-from codex_trio.rpc.connection import Switchboard
 from codex_trio.rpc.router import Router
+from codex_trio.rpc.switchboard import Switchboard
+from codex_trio.rpc.work import Work
+from codex_trio.seeing import SeeingMethods, see
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -76,6 +79,9 @@ class AccountScope:
     backend: Backend
     policy: WorkspacePolicy
     routing: Routing
+    refresher: Refresher
+    host_tokens: HostTokens
+    nurseries: Nurseries
 
     async def end_logins(self) -> None:
         """End a sign-in that is under way, and let nobody sign in any more."""
@@ -124,13 +130,20 @@ async def open_scope(
                 store = store or open_store(settings)
                 nurseries = Nurseries(renewals, logins, records, conversations, at_end)
                 scope = _build(settings, upstream, held_ports, store, nurseries)
-                for task in (scope.auth.watch, scope.policy.watch, scope.routing.watch):
-                    renewals.start_soon(_endure, task)
+                for task, what in (
+                    (scope.auth.watch, "the store"),
+                    (scope.policy.watch, "the policy"),
+                    (scope.routing.watch, "the routing"),
+                ):
+                    renewals.start_soon(_endure, task, name=f"watch {what}")
                 try:
                     yield scope
                     await scope.end_logins()
                 finally:
+                    scope.board.closing = True  # who comes now would never be answered
                     for nursery in (conversations, logins, renewals, records):
+                        for left in nursery.child_tasks:
+                            log.debug("still running at the account's end: %s", left.name)
                         nursery.cancel_scope.cancel(reason="the account's block is left")
 
 
@@ -142,7 +155,7 @@ def _build(
     nurseries: Nurseries,
 ) -> AccountScope:
     renewals = nurseries.renewals
-    router = Router()
+    router, work = Router(), Work()
     restrictions, standing = Restrictions.of(settings), Standing()
     auth = Auth(store, restrictions, settings.watch_interval)
     desk = LoginDesk(nurseries.logins, auth)
@@ -167,19 +180,33 @@ def _build(
         ReadingMethods(settings, auth, refresher, standing, host_tokens, routing, policy),
         LimitsMethods(auth, backend),
         LegacyAccountMethods(signing, desk, news),
+        SeeingMethods(lambda: see(scope)),
     ]
     handlers = handlers_of(families) | late_handlers(
         _LATE,
-        partial(_make_late, settings, upstream, router, auth, refresher, recoveries, nurseries),
+        partial(
+            _make_late, settings, upstream, router, work, auth, refresher, recoveries, nurseries
+        ),
     )
-    board = Switchboard(_TABLE, handlers, settings.grace, router)
-    return AccountScope(board, desk, auth, backend, policy, routing)
+    board = Switchboard(
+        _TABLE,
+        handlers,
+        settings.grace,
+        router,
+        work=work,
+        request_deadline=settings.request_deadline or math.inf,
+    )
+    scope = AccountScope(
+        board, desk, auth, backend, policy, routing, refresher, host_tokens, nurseries
+    )
+    return scope
 
 
 def _make_late(
     settings: Settings,
     upstream: Upstream,
     router: Router,
+    work: Work,
     auth: Auth,
     refresher: Refresher,
     recoveries: Recoveries,
@@ -192,6 +219,7 @@ def _make_late(
         settings,
         upstream,
         router,
+        work,
         auth,
         refresher,
         recoveries,

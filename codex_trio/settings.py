@@ -12,6 +12,7 @@ from attrs import converters, field, frozen, validators
 
 from codex_trio.config import Choices, merge, parse_overrides, read_config
 from codex_trio.errors import ConfigError, SettingsError
+from codex_trio.telemetry import is_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,9 @@ SYSTEM_CONFIG: Final = Path("/etc/codex/config.toml")
 CLIENT_ID: Final = "app_EMoamEEZ73f0CkXaXp7hrann"
 """What the issuer knows the original by; it expects the redirects that we ask for."""
 
+
+DRAIN: Final = 25.0
+"""Seconds: a little less than the 30 after which those who run containers kill them."""
 
 _is_port: Final = validators.and_(validators.ge(0), validators.lt(2**16))
 
@@ -87,6 +91,8 @@ class Settings:
             is free; 0 is any.
         cancel_other_login: whether another Codex process that holds such a port is asked to
             give up its login, as the original does.
+        login_ends_with_client: whether a sign-in ends when the connection ends over which it was
+            begun; it goes on by default, as in the original.
         watch_interval: seconds between two looks whether others have changed what is stored.
             (It is looked at whenever somebody asks, too.)
         ca_bundle: certificates to trust beside the system's.
@@ -98,6 +104,12 @@ class Settings:
             release by default.
         max_message: the longest message that is read, in bytes.
         grace: seconds that requests in flight have once their client has hung up.
+        request_deadline: seconds that a request has for its answer, from its arrival; what takes
+            longer is cancelled. None for no end.
+        drain: seconds that turns under way have to end by themselves when the server shuts down
+            in good order; see ``Server.drain``.
+        telemetry: whether spans of OpenTelemetry are made, which needs opentelemetry-api; for the
+            whole process, as soon as one of its servers wants them.
         warnings: what clients are told when they connect.
     """
 
@@ -118,6 +130,7 @@ class Settings:
         validator=[validators.min_len(1), validators.deep_iterable(_is_port)],
     )
     cancel_other_login: bool = True
+    login_ends_with_client: bool = False
     watch_interval: float = field(default=2.0, validator=validators.gt(0))
     ca_bundle: CaBundle | None = None
     proxies: Mapping[str, str] = field(factory=dict, repr=False)  # may hold passwords
@@ -130,6 +143,11 @@ class Settings:
     )
     max_message: int = 64 * 2**20
     grace: float = 5.0
+    request_deadline: float | None = field(
+        default=None, validator=validators.optional(validators.gt(0))
+    )
+    drain: float = field(default=DRAIN, validator=validators.ge(0))
+    telemetry: bool = False
     warnings: tuple[ConfigWarning, ...] = ()
 
 
@@ -168,26 +186,44 @@ def load_settings(
         except ConfigError as fatal:
             raise SettingsError(fatal.reason) from None
     return Settings(
+        **_of_environment(environ),
         codex_home=home,
-        version=environ.get("CODEX_TRIO_COMPAT_VERSION") or CONTRACT,
-        originator=environ.get("CODEX_INTERNAL_ORIGINATOR_OVERRIDE"),
         forced_login_method=choices.forced_login_method,
         credentials_store=choices.credentials_store,
         forced_workspaces=choices.forced_workspaces,
         requires_openai_auth=choices.requires_openai_auth,
-        issuer=environ.get("CODEX_APP_SERVER_LOGIN_ISSUER", "").strip().rstrip("/") or ISSUER,
-        client_id=_client_id(environ),
-        refresh_url=environ.get("CODEX_REFRESH_TOKEN_URL_OVERRIDE") or None,
-        revoke_url=_revoke_url(environ),
         chatgpt_base_url=_chatgpt_base_url(choices.chatgpt_base_url),
         login_callback_ports=choices.login_callback_ports,
         cancel_other_login=choices.cancel_other_login,
-        ca_bundle=_ca_bundle(environ),
-        proxies=_proxies(environ),
+        login_ends_with_client=choices.login_ends_with_client,
         config=given,
         system_config=system_config,
+        telemetry=is_wanted(environ),
         warnings=tuple(warnings),
     )
+
+
+def load_environment(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the environment alone, for who goes on where ``load_settings`` has failed.
+
+    No file is looked at: the home need not be there.
+    """
+    home = environ.get("CODEX_HOME") or os.path.expanduser("~/.codex")
+    return Settings(**_of_environment(environ), codex_home=home)
+
+
+def _of_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "version": environ.get("CODEX_TRIO_COMPAT_VERSION") or CONTRACT,
+        "originator": environ.get("CODEX_INTERNAL_ORIGINATOR_OVERRIDE"),
+        "issuer": environ.get("CODEX_APP_SERVER_LOGIN_ISSUER", "").strip().rstrip("/")
+        or ISSUER,
+        "client_id": _client_id(environ),
+        "refresh_url": environ.get("CODEX_REFRESH_TOKEN_URL_OVERRIDE") or None,
+        "revoke_url": _revoke_url(environ),
+        "ca_bundle": _ca_bundle(environ),
+        "proxies": _proxies(environ),
+    }
 
 
 def find_home(environ: Mapping[str, str]) -> Path:

@@ -10,6 +10,7 @@ import attrs
 import orjson
 import trio
 
+from codex_trio import telemetry
 from codex_trio.errors import UpstreamError
 from codex_trio.proxies import proxy_for
 from codex_trio.urls import shown
@@ -146,23 +147,25 @@ class Upstream:
         from codex_trio.http_errors import explain, is_unreachable, is_unsent
         from codex_trio.streaming import post
 
-        try:
-            with trio.fail_after(patience):
-                reply = await post(client, url, headers, content)
-        except trio.TooSlowError:
-            reason = f"no reply within {patience:g} seconds"
-            raise SilentError(self._explain(url, reason)) from None
-        except httpx.ConnectError as error:
-            text = self._explain(url, explain(error))
-            if is_unreachable(error):
-                raise UnreachableError(text) from None
-            raise UpstreamError(text, unsent=True) from None
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
-            raise self._error(url, explain(error), unsent=is_unsent(error)) from None
-        try:
-            yield reply
-        finally:
-            await reply.aclose()
+        with telemetry.client_span("POST", url) as span:
+            try:
+                with trio.fail_after(patience):
+                    reply = await post(client, url, headers, content)
+            except trio.TooSlowError:
+                reason = f"no reply within {patience:g} seconds"
+                raise SilentError(self._explain(url, reason)) from None
+            except httpx.ConnectError as error:
+                text = self._explain(url, explain(error))
+                if is_unreachable(error):
+                    raise UnreachableError(text) from None
+                raise UpstreamError(text, unsent=True) from None
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+                raise self._error(url, explain(error), unsent=is_unsent(error)) from None
+            span.note(http_response_status__code=reply.status)
+            try:
+                yield reply
+            finally:
+                await reply.aclose()
 
     async def aclose(self) -> None:
         """Close what connections there are."""
@@ -189,11 +192,16 @@ class Upstream:
         **content: Any,
     ) -> Reply:
         client = await self._open()  # which takes its time, but not the host's
-        try:
-            with trio.fail_after(patience):
-                return await self._send(client, follow, method, url, headers or {}, **content)
-        except trio.TooSlowError:
-            raise self._error(url, f"no reply within {patience:g} seconds") from None
+        with telemetry.client_span(method, url) as span:
+            try:
+                with trio.fail_after(patience):
+                    reply = await self._send(
+                        client, follow, method, url, headers or {}, **content
+                    )
+            except trio.TooSlowError:
+                raise self._error(url, f"no reply within {patience:g} seconds") from None
+            span.note(http_response_status__code=reply.status)
+            return reply
 
     async def _send(
         self,

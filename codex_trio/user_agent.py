@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -88,6 +89,7 @@ def _terminal(environ: Mapping[str, str]) -> str:
     return re.sub(r"[^A-Za-z0-9\-_./]", "_", token)
 
 
+@cache  # a file is read for it, and every connection asks
 def _system() -> str:
     if sys.platform == "win32":
         release = sys.getwindowsversion()

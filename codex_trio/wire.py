@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
@@ -23,9 +24,16 @@ class Wire(trio.abc.Channel[bytes]):
     """A channel that carries one message per item, in both directions.
 
     ``receive`` raises ``MessageTooLongError`` for a message that is longer than the wire is
-    willing to hold, and can be called again; everything else ends as Trio's channels end.
+    willing to hold, and can be called again; a wire that cannot go on behind it ends instead.
+    Sending raises ``trio.TooSlowError`` when the other end has taken nothing for longer than the
+    wire has patience, which has no limit unless a wire says so; the wire is of no more use then.
+    Everything else ends as Trio's channels end.
     """
 
+    kind: ClassVar[str] = "wire"
+    """What such wires are called where people look at what is under way."""
+    longest: ClassVar[int] = sys.maxsize
+    """The longest message that can be sent, in bytes; who sends sees to it."""
     ending: Ending = Ending.DONE
     """Why it is closed, if that is our doing; for wires that can tell their other end."""
 

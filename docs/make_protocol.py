@@ -40,6 +40,8 @@ table in `codex_trio/protocol/methods.py` by `python docs/make_protocol.py`.
 | -32601 | the method is known, and not served yet |
 | -32603 | something failed on our side |
 | -32001 | too many requests of this connection are in flight; try again later |
+| -32800 | the client has cancelled the request, see [policies](policies.md#cancelling-a-request) |
+| -32802 | the server has: it took longer than it allows |
 
 A line that is no message at all cannot be answered: it is logged on standard error, and the
 connection goes on.
@@ -48,7 +50,7 @@ connection goes on.
 BESIDE = """
 ## Requests beside the contract
 
-`account/login/complete` and `account/status/read` are ours. `thread/rollback` is of release
+`account/login/complete`, `account/status/read` and [`server/tasks/read`](seeing-inside.md) are ours. `thread/rollback` is of release
 0.118.0, whose place `thread/revert` has taken. The others are the dialect of release 0.92.0, for clients of
 that age; what they cause is told by `loginChatGptComplete` and `authStatusChange` to those who
 have spoken it.
@@ -126,7 +128,13 @@ def page() -> str:
         BESIDE,
         table(["method", "experimental", "lane", "params", "result"], beside),
         "\n## Notifications of the client\n",
-        table(["method"], [[f"`{row.name}`"] for row in methods.CLIENT_NOTIFICATIONS]),
+        table(
+            ["method"],
+            [
+                [f"`{row.name}`"]
+                for row in (*methods.CLIENT_NOTIFICATIONS, *methods.HEARD_BESIDE)
+            ],
+        ),
         "\n## Requests of the server\n\nNone of them is asked yet.\n",
         table(["method", "experimental", "params", "result"], questions),
         "\n## Notifications of the server\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 import trio
@@ -74,12 +74,16 @@ class Attempt:
     id: str = attrs.field(factory=lambda: str(uuid.uuid4()), init=False)
     login: Login | None = attrs.field(default=None, init=False)
     """What is under way; None until it has begun."""
+    since: float = attrs.field(factory=trio.current_time, init=False)
+    """When it was asked for, on Trio's clock."""
     told: trio.Event = attrs.field(factory=trio.Event, init=False)
     """Set when the outcome has been told."""
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     """What ``cut`` cuts; for the desk."""
     ended: trio.Event = attrs.field(factory=trio.Event, init=False)
     """Set when its tasks have ended and what it had taken is free."""
+    stored: bool = attrs.field(default=False, init=False)
+    """Whether credentials have come of it."""
     _tell: Callable[[Outcome], None] | None = attrs.field(default=None, init=False)
     _first: list[Callable[[Outcome], None]] = attrs.field(factory=list, init=False)
     _storing: bool = attrs.field(default=False, init=False)  # the point of no return is passed
@@ -89,6 +93,15 @@ class Attempt:
     def settled(self) -> bool:
         """Whether the outcome has been told."""
         return self.told.is_set()
+
+    @property
+    def state(self) -> Literal["beginning", "open", "storing", "settled"]:
+        """How far it has come; what is settled may still show a last page."""
+        if self.settled:
+            return "settled"
+        if self._storing:
+            return "storing"
+        return "beginning" if self.login is None else "open"
 
     @property
     def ending(self) -> bool:
@@ -112,6 +125,14 @@ class Attempt:
     def give_up_start(self) -> None:
         """Cut it if it has not begun: whoever wanted it has left."""
         if self.login is None:
+            self.cut()
+
+    def give_up(self) -> None:
+        """Cut it unless it is settled: whoever wanted it has left.
+
+        So a browser that is about to fetch its last page has the time for that.
+        """
+        if not self.settled:
             self.cut()
 
     async def keep(self, credentials: Credentials) -> None:
@@ -138,6 +159,7 @@ class Attempt:
             ) from None
         finally:
             self._storing = False
+        self.stored = True
         self._settle(None)
 
     def fail(self, error: LoginError) -> None:

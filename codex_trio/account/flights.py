@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import trio
 
+from codex_trio import telemetry
 from codex_trio.errors import RefreshError
 from codex_trio.groups import describe_ways
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 class _Flight:
     error: RefreshError | None = attrs.field(factory=lambda: RefreshError(_CUT))
     ended: trio.Event = attrs.field(factory=trio.Event)
+    since: float = attrs.field(factory=trio.current_time)
 
 
 @attrs.define(eq=False)
@@ -34,7 +36,13 @@ class Flights:
     """
 
     _nursery: trio.Nursery
+    _name: str
     _flying: dict[Hashable, _Flight] = attrs.field(factory=dict, init=False)
+
+    @property
+    def since(self) -> list[float]:
+        """When those began that are under way, on Trio's clock."""
+        return [flight.since for flight in self._flying.values()]
 
     async def join(self, key: Hashable, step: Callable[[], Awaitable[None]]) -> None:
         """Wait until ``step`` has run, somebody else's of the same key or ours.
@@ -47,7 +55,8 @@ class Flights:
         flight = self._flying.get(key)
         if flight is None:
             flight = _Flight()
-            self._nursery.start_soon(self._fly, key, flight, step)  # first: it may be closed
+            # First: it may be closed.
+            self._nursery.start_soon(self._fly, key, flight, step, name=self._name)
             self._flying[key] = flight
         await flight.ended.wait()
         if flight.error is not None:
@@ -58,11 +67,13 @@ class Flights:
         self, key: Hashable, flight: _Flight, step: Callable[[], Awaitable[None]]
     ) -> None:
         try:
-            try:
-                await step()
-                flight.error = None
-            except RefreshError as error:
-                flight.error = error
+            with telemetry.span(self._name) as span:
+                try:
+                    await step()
+                    flight.error = None
+                except RefreshError as error:
+                    flight.error = error
+                    span.fail(refresh_outcome=error.kind)
         except* Exception as group:  # in which a cancellation may be, too, and goes on
             log.error("the tokens could not be renewed: %s", describe_ways(group))  # noqa: TRY400 - its text may be a secret
             flight.error = RefreshError("Internal error")

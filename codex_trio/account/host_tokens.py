@@ -49,7 +49,12 @@ class HostTokens:
     """What was not replaced the last time, why, and when that was on Trio's clock."""
 
     def __attrs_post_init__(self) -> None:
-        self._flights = Flights(self._nursery)
+        self._flights = Flights(self._nursery, "ask the host for tokens")
+
+    @property
+    def since(self) -> list[float]:
+        """When the host was asked what it has not answered yet, on Trio's clock."""
+        return self._flights.since
 
     def take(self, client: Client, credentials: Credentials) -> None:
         """Take on what a client has brought."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from codex_trio import telemetry
 from codex_trio.account.attempt import NOT_COMPLETED, Attempt, Flow, L, Login, Outcome
 from codex_trio.errors import LoginError
 from codex_trio.groups import describe_ways
@@ -36,6 +37,11 @@ class LoginDesk:
     _attempts: list[Attempt] = attrs.field(factory=list, init=False)
     """Those of which something is left, in order of arrival."""
     _closed: bool = attrs.field(default=False, init=False)
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Those of which something is left, in order of arrival."""
+        return list(self._attempts)
 
     def find(self, login_id: str) -> Attempt | None:
         """Find an attempt that has begun and can still be kept from storing anything."""
@@ -123,7 +129,7 @@ class LoginDesk:
     ) -> None:
         crashed = False
         try:
-            with attempt.scope:
+            with telemetry.span("login") as span, attempt.scope:
                 for other in self._before(attempt):
                     if other.login is None:
                         await other.ended.wait()  # it has been cut
@@ -137,8 +143,12 @@ class LoginDesk:
                             attempt.begin(login, tell)
                             task_status.started()
 
-                    await self._take_over(attempt, begin)
-                    await _see_through(attempt, login)
+                    span.note(login_type=type(login).__name__)
+                    try:
+                        await self._take_over(attempt, begin)
+                        await _see_through(attempt, login)
+                    finally:
+                        span.note(login_stored=attempt.stored)
         except Exception as error:
             if attempt.login is None:
                 raise  # to whoever has started it

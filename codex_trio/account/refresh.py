@@ -85,7 +85,12 @@ class Refresher:
     """What was in force behind the last attempt, and when that was, on Trio's clock."""
 
     def __attrs_post_init__(self) -> None:
-        self._flights = Flights(self._nursery)
+        self._flights = Flights(self._nursery, "renew tokens")
+
+    @property
+    def since(self) -> list[float]:
+        """When the renewals began that are under way, on Trio's clock."""
+        return self._flights.since
 
     def refusal(self, credentials: Credentials) -> RefreshError | None:
         """Say why these credentials will never be renewed, if that is known."""

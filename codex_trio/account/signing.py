@@ -197,6 +197,9 @@ class Signing:
             )
         attempt = self._desk.reserve()
         call.leave_lane()
+        if self._settings.login_ends_with_client:
+            forget = call.client.when_hung_up(attempt.give_up)
+            attempt.before_outcome(lambda _: forget())
         with call.client.at_hang_up(attempt.give_up_start):
             try:
                 await self._desk.start(

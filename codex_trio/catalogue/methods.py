@@ -142,6 +142,13 @@ class CatalogueMethods:
         """List no apps."""
         return protocol.catalogue.AppsListResponse(data=[])
 
+    @serves(rows.APP_INSTALLED)
+    def list_installed_apps(
+        self, call: Call[words.AppsInstalledParams]
+    ) -> words.AppsInstalledResponse:
+        """List no apps that are installed."""
+        return protocol.catalogue.AppsInstalledResponse(apps=[])
+
     @serves(rows.PLUGIN_LIST)
     def list_plugins(self, call: Call[words.PluginListParams]) -> words.PluginListResponse:
         """List no plugins."""
@@ -160,6 +167,15 @@ class CatalogueMethods:
     ) -> listing_words.ThreadSectionListResponse:
         """List no sections: nothing can be put into one."""
         return protocol.listing.ThreadSectionListResponse(data=[])
+
+    @serves(rows.BEDROCK_CHECK_GOV_CLOUD)
+    def check_gov_cloud(
+        self, call: Call[words.BedrockCheckGovCloudRequirementsParams]
+    ) -> words.BedrockCheckGovCloudRequirementsResponse:
+        """Say that nobody is signed in at Bedrock, which cannot be done here."""
+        return protocol.catalogue.BedrockCheckGovCloudRequirementsResponse(
+            is_gov_cloud=False, should_warn=False
+        )
 
     @serves(rows.REMOTE_CONTROL_STATUS_READ)
     async def read_remote_control(

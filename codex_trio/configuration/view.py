@@ -38,11 +38,11 @@ _KEYS: Final = """
     project_doc_max_bytes project_root_markers projects realtime responses_api_metadata
     shell_environment_policy show_raw_agent_reasoning skills sqlite_home
     suppress_unstable_features_warning thread_unload_delay_secs tool_output_token_limit
-    tool_suggest tui windows login_callback_ports cancel_other_login
+    tool_suggest tui windows login_callback_ports cancel_other_login login_ends_with_client
 """.split()  # noqa: SIM905 - a hundred names read better so
 
 _OURS: Final = frozenset(
-    {"login_callback_ports", "cancel_other_login"}
+    {"login_callback_ports", "cancel_other_login", "login_ends_with_client"}
 )  # shown when they are set
 
 _DEFAULTS: Final[dict[str, Any]] = {

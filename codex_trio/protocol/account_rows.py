@@ -1,10 +1,10 @@
-"""Rows of account/*, and of the older getAuthStatus."""
+"""Rows of account/*, of the older getAuthStatus, and of what is under way for an account."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from codex_trio.protocol import account, limits
+from codex_trio.protocol import account, limits, seeing
 from codex_trio.protocol.lanes import ACCOUNT, ACCOUNT_SHARED
 from codex_trio.protocol.rows import ClientRequest, ServerNotification, ServerRequest
 
@@ -33,6 +33,13 @@ STATUS_READ: Final = ClientRequest(
     "account/status/read",
     type(None),
     account.AccountStatusReadResponse,
+    experimental=True,
+    listed=False,
+)
+TASKS_READ: Final = ClientRequest(
+    "server/tasks/read",
+    type(None),
+    seeing.AccountTasks,
     experimental=True,
     listed=False,
 )

@@ -1,4 +1,4 @@
-"""Words of what can be had: skills, hooks, MCP servers, apps, plugins."""
+"""Words of what can be had: skills, hooks, MCP servers, apps, plugins, Bedrock."""
 
 from __future__ import annotations
 
@@ -237,6 +237,44 @@ class AppsListResponse:
 
     data: list[AppInfo]
     next_cursor: str | None = None
+
+
+@frozen(kw_only=True)
+class AppsInstalledParams:
+    """Which apps are installed?"""
+
+    thread_id: str | None = None
+    force_refresh: bool = False
+
+
+@frozen(kw_only=True)
+class InstalledApp:
+    """An app that is installed."""
+
+    id: str
+    enabled: bool
+    callable: bool
+    runtime_name: str | None = None
+
+
+@frozen(kw_only=True)
+class AppsInstalledResponse:
+    """They."""
+
+    apps: list[InstalledApp]
+
+
+@frozen(kw_only=True)
+class BedrockCheckGovCloudRequirementsParams:
+    """Does what AWS asks of users of GovCloud have to be thought of?"""
+
+
+@frozen(kw_only=True)
+class BedrockCheckGovCloudRequirementsResponse:
+    """Whether models are AWS's, in GovCloud, and whether something is amiss there."""
+
+    is_gov_cloud: bool
+    should_warn: bool
 
 
 PluginListMarketplaceKind: TypeAlias = Literal[

@@ -21,6 +21,12 @@ from codex_trio.protocol.structure import structure, unstructure
 
 RequestId: TypeAlias = str | int
 
+CANCEL: Final = "$/cancelRequest"
+"""The notification that a request is not wanted any more, as in the Language Server Protocol.
+
+Ours; 0.163.0 ignores it (observed). Its params are ``{"id": …}``.
+"""
+
 P = TypeVar("P")
 
 _SMALLEST_ID: Final = -(2**63)
@@ -36,6 +42,8 @@ class Request:
     id: RequestId
     method: str
     params: object = None
+    trace: object = None
+    """Where it comes from, see ``telemetry``; anything, it is not checked."""
 
 
 @define(eq=False, repr=False)
@@ -81,7 +89,7 @@ def decode(line: bytes) -> Message:
     message_id, method = fields.get("id"), fields.get("method")
     if type(method) is str:
         if _is_id(message_id):
-            return Request(message_id, method, fields.get("params"))
+            return Request(message_id, method, fields.get("params"), fields.get("trace"))
         return Notification(method, fields.get("params"))
     if "method" not in fields and _is_id(message_id):
         if "result" in fields:
@@ -183,7 +191,8 @@ def encode_notification(row: ServerNotification[P], params: P) -> bytes:
 
 def _dumps(message: object) -> bytes:
     try:
-        return orjson.dumps(message)
+        # A copy, since orjson's own holds on to 4 KiB: much, for a thousand short answers.
+        return bytes(memoryview(orjson.dumps(message)))
     except TypeError:
         # The name of a file, say, that is no Unicode: it is shown with question marks, for an
         # error that cannot be told is worse than one that is told inexactly.

@@ -6,6 +6,7 @@ from typing import Final
 
 from codex_trio import protocol as words
 from codex_trio.protocol.lanes import (
+    ACCOUNT,
     CONFIG,
     CONFIG_SHARED,
     MCP_REGISTRY,
@@ -37,6 +38,19 @@ PLUGIN_INSTALLED: Final = ClientRequest(
 APP_LIST: Final = ClientRequest(
     "app/list",
     words=lambda: (words.catalogue.AppsListParams, words.catalogue.AppsListResponse),
+)
+APP_INSTALLED: Final = ClientRequest(
+    "app/installed",
+    words=lambda: (words.catalogue.AppsInstalledParams, words.catalogue.AppsInstalledResponse),
+)
+BEDROCK_CHECK_GOV_CLOUD: Final = ClientRequest(
+    "account/bedrock/checkGovCloudRequirements",
+    words=lambda: (
+        words.catalogue.BedrockCheckGovCloudRequirementsParams,
+        words.catalogue.BedrockCheckGovCloudRequirementsResponse,
+    ),
+    lane=ACCOUNT,
+    experimental=True,
 )
 MODEL_LIST: Final = ClientRequest(
     "model/list",

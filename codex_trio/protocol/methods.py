@@ -41,6 +41,10 @@ from codex_trio.protocol.account_rows import (
 from codex_trio.protocol.account_rows import (
     STATUS_READ as STATUS_READ,
 )
+from codex_trio.protocol.account_rows import (
+    TASKS_READ as TASKS_READ,
+)
+from codex_trio.protocol.codec import CANCEL
 from codex_trio.protocol.lanes import (
     ACCOUNT,
     ACCOUNT_SHARED,
@@ -164,7 +168,7 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     ClientRequest("plugin/share/delete", lane=CONFIG),
     ClientRequest("app/read"),
     config_rows.APP_LIST,
-    ClientRequest("app/installed"),
+    config_rows.APP_INSTALLED,
     ClientRequest("fs/readFile"),
     ClientRequest("fs/writeFile"),
     ClientRequest("fs/createDirectory"),
@@ -221,7 +225,7 @@ CLIENT_REQUESTS: Final[tuple[ClientRequest[Any, Any], ...]] = (
     LOGIN_START,
     ClientRequest("account/bedrock/discover", lane=ACCOUNT_SHARED, experimental=True),
     ClientRequest("account/bedrock/setup", lane=ACCOUNT, experimental=True),
-    ClientRequest("account/bedrock/checkGovCloudRequirements", lane=ACCOUNT, experimental=True),
+    config_rows.BEDROCK_CHECK_GOV_CLOUD,
     LOGIN_CANCEL,
     LOGOUT,
     RATE_LIMITS_READ,
@@ -363,7 +367,11 @@ SERVER_NOTIFICATIONS: Final[tuple[ServerNotification[Any], ...]] = (
 SERVED_BESIDE: Final[tuple[ClientRequest[Any, Any], ...]] = (
     LOGIN_COMPLETE,
     STATUS_READ,
+    TASKS_READ,
     thread_rows.THREAD_ROLLBACK,
     *legacy.REQUESTS,
 )
 """What is answered beside the contract: requests of ours, and those of an older dialect."""
+
+HEARD_BESIDE: Final = (ClientNotification(CANCEL),)
+"""What is heard beside the contract."""

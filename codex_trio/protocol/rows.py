@@ -60,6 +60,7 @@ class ClientRequest(Generic[P, R]):
             a dot in it stands for itself, any other is one of the method's.
         words: fetches the types of params and result, instead of those two, on first use.
         handshake: this request opens the connection, every other one needs it open.
+        begins_work: refused while the server shuts down, and waits for what is under way.
         listed: named when somebody asks for what we do not know; the contract's own are.
     """
 
@@ -71,6 +72,7 @@ class ClientRequest(Generic[P, R]):
     experimental: bool = False
     experimental_part: Callable[[P], str | None] | None = None
     handshake: bool = False
+    begins_work: bool = False
     listed: bool = True
     _words: Callable[[], tuple[TypeForm[P], TypeForm[R]]] | None = field(
         default=None, kw_only=True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
@@ -50,6 +51,8 @@ from codex_trio.protocol.words import (
 
 M = TypeVar("M")
 
+_newer: Final = ContextVar("names that are new are let through", default=False)
+
 _converter: Final = Converter(detailed_validation=False, prefer_attrib_converters=False)
 
 
@@ -60,6 +63,22 @@ def structure(value: object, words: Any) -> Any:
         InvalidParamsError: the first fault found, in the original's words.
     """
     return _converter.structure(value, words)
+
+
+def structure_newer(value: object, words: Any) -> Any:
+    """Turn what a newer server may have said into words, as ``structure`` does.
+
+    A name that these words do not have stays as it is; where it names a kind of object, so does
+    the object, as plain JSON.
+
+    Raises:
+        InvalidParamsError: the first fault found, in the original's words.
+    """
+    token = _newer.set(True)
+    try:
+        return _converter.structure(value, words)
+    finally:
+        _newer.reset(token)
 
 
 def unstructure(words: object) -> Any:
@@ -216,6 +235,8 @@ def _tagged_union(kind: Any) -> Hook:
         if type(name) is not str:
             raise wrong_type(name, "variant identifier")
         if name not in variants:
+            if _newer.get():
+                return value
             raise InvalidParamsError(unknown_name(name, variants))
         return variants[name](rest, None)
 
@@ -250,6 +271,8 @@ def _name_or_object(kind: Any) -> Hook:
                 raise wrong_type(value, "string or map")
         name = mark.older.get(name, name)
         if name not in variants:
+            if _newer.get():
+                return value
             raise InvalidParamsError(unknown_name(name, known))
         variant = variants[name]
         if variant is None:
@@ -286,9 +309,13 @@ def _untagged_union(kind: Any) -> Hook:
     name = _mark(kind, Untagged).name
 
     def structure_first(value: Any, _: Any) -> Any:
-        for member, hook in members:
-            with suppress(InvalidParamsError):
-                return hook(value, member)
+        token = _newer.set(False)  # or the first one would take what the second one knows
+        try:
+            for member, hook in members:
+                with suppress(InvalidParamsError):
+                    return hook(value, member)
+        finally:
+            _newer.reset(token)
         raise InvalidParamsError(f"data did not match any variant of untagged enum {name}")
 
     return structure_first

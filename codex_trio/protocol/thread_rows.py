@@ -11,6 +11,7 @@ from codex_trio.protocol.rows import ClientRequest, ServerNotification
 
 THREAD_START: Final = ClientRequest(
     "thread/start",
+    begins_work=True,
     words=lambda: (words.threads.ThreadStartParams, words.threads.ThreadStartResponse),
     experimental_part=experimental_members(
         "allow_provider_model_fallback",
@@ -30,6 +31,7 @@ THREAD_START: Final = ClientRequest(
 )
 THREAD_RESUME: Final = ClientRequest(
     "thread/resume",
+    begins_work=True,
     words=lambda: (words.threads.ThreadResumeParams, words.threads.ThreadResumeResponse),
     lane=THREAD_OR_PATH,
     experimental_part=experimental_members(
@@ -43,6 +45,7 @@ THREAD_RESUME: Final = ClientRequest(
 )
 THREAD_FORK: Final = ClientRequest(
     "thread/fork",
+    begins_work=True,
     words=lambda: (words.threads.ThreadForkParams, words.threads.ThreadForkResponse),
     lane=THREAD_OR_PATH,
     experimental_part=experimental_members(
@@ -111,6 +114,7 @@ THREAD_UNARCHIVE: Final = ClientRequest(
 )
 THREAD_COMPACT_START: Final = ClientRequest(
     "thread/compact/start",
+    begins_work=True,
     words=lambda: (
         words.upkeep.ThreadCompactStartParams,
         words.upkeep.ThreadCompactStartResponse,
@@ -178,6 +182,7 @@ THREAD_INJECT_ITEMS: Final = ClientRequest(
 )
 TURN_START: Final = ClientRequest(
     "turn/start",
+    begins_work=True,
     words=lambda: (words.turns.TurnStartParams, words.turns.TurnStartResponse),
     lane=THREAD,
     experimental_part=experimental_members(
@@ -194,6 +199,7 @@ TURN_START: Final = ClientRequest(
 )
 TURN_STEER: Final = ClientRequest(
     "turn/steer",
+    begins_work=True,
     words=lambda: (words.turns.TurnSteerParams, words.turns.TurnSteerResponse),
     lane=THREAD,
     experimental_part=experimental_members(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 
 from codex_trio.protocol import codec
 
 if TYPE_CHECKING:
+    import trio
+
     from codex_trio.errors import RpcError
     from codex_trio.protocol.codec import RequestId
     from codex_trio.protocol.rows import ClientRequest
     from codex_trio.rpc.client import Client
     from codex_trio.rpc.lanes import Place
+
+_SHOWN: Final = 40  # characters of an id that are logged
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -40,6 +45,22 @@ class Call(Generic[P]):
     client: Client
     place: Place | None = attrs.field(default=None, init=False)
     replied: bool = attrs.field(default=False, init=False)
+    scope: trio.CancelScope | None = attrs.field(default=None, init=False)
+    """Of a request that has become a task: what ``cancel`` cuts; its deadline is the request's."""
+    _given_up: bool = attrs.field(default=False, init=False)
+
+    @property
+    def names(self) -> dict[str, str | int]:
+        """What it is called in logs; see ``Occasion``."""
+        shown = self.id[:_SHOWN] if isinstance(self.id, str) else self.id
+        return {**self.client.names, "request": shown, "method": self.row.name}
+
+    @property
+    def state(self) -> Literal["waiting", "running", "answered"]:
+        """Whether it waits for its lane, is being answered, or only goes on."""
+        if self.replied:
+            return "answered"
+        return "waiting" if self.place is not None and not self.place.admitted else "running"
 
     def reply(self, result: object) -> None:
         """Answer now and go on: what the handler says next comes behind the answer.
@@ -47,14 +68,13 @@ class Call(Generic[P]):
         It is to a request what ``task_status.started`` is to a task. The handler's own return
         value is not sent then. It never waits.
 
+        A request that has been given up has had its answer, and this one is dropped: what it
+        has begun may outlive it.
+
         Raises:
             RuntimeError: it has been answered.
         """
-        if self.replied:
-            raise RuntimeError("a request is answered once")
-        message = codec.encode_response(self.id, result)
-        self.replied = True
-        self.client.say(message)
+        self._say(codec.encode_response(self.id, result))
 
     def fail(self, error: RpcError) -> None:
         """Answer now that it has failed, and go on. See ``reply``.
@@ -62,10 +82,36 @@ class Call(Generic[P]):
         Raises:
             RuntimeError: it has been answered.
         """
+        self._say(codec.encode_failure(self.id, error))
+
+    def _say(self, answer: bytes) -> None:
+        if self._given_up:
+            return
         if self.replied:
             raise RuntimeError("a request is answered once")
         self.replied = True
-        self.client.say(codec.encode_failure(self.id, error))
+        if self.scope is not None and self.scope.deadline != math.inf:
+            self.scope.deadline = math.inf  # it was one for the answer
+        self.client.say(answer)
+
+    def cancel(self) -> None:
+        """Cut the request, unless it is answered; it is answered at its end. Never waits."""
+        if self.scope is not None and not self.replied:
+            self.scope.deadline = math.inf  # for nobody is to take this for that
+            self.scope.cancel(reason="the client cancels its request")
+
+    def give_up(self, error: RpcError) -> None:
+        """Answer that it has been cut, if nobody has answered; for the reader.
+
+        What its handler has left behind may answer later, and is not heard.
+        """
+        if not self.replied:
+            self.fail(error)
+            self._given_up = True
+
+    def close(self) -> None:
+        """Take no other answer: it is being answered; for the reader."""
+        self.replied = self._given_up = True
 
     def leave_lane(self) -> None:
         """Let the next request of the lane in while this one goes on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -10,17 +11,19 @@ import attrs
 import trio
 
 from codex_trio.protocol import codec
+from codex_trio.wire import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from codex_trio.protocol.rows import ServerNotification
-
-_MANY: Final = 64 * 2**10  # bytes in the outbox from which on it pays to make them compact
+    from codex_trio.rpc.calls import Call
 
 P = TypeVar("P")
 
 log = logging.getLogger(__name__)
+
+_ids: Final = itertools.count(1)
 
 OUTBOX_SIZE: Final = 128
 """How many messages may be queued for a client before who streams to it should say less."""
@@ -58,6 +61,17 @@ class Client:
     """Cutting it is like the client's hanging up: what is in flight is still answered."""
     answering: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     """Its deadline is until when that may take."""
+    id: int = attrs.field(factory=lambda: next(_ids), init=False)
+    """A number that no other connection of this process has."""
+    since: float = attrs.field(default=0.0, init=False)
+    """When it connected, on Trio's clock."""
+    wire: str = attrs.field(default="", init=False)
+    """What kind of wire it speaks over."""
+    name: str = attrs.field(default="", init=False)
+    """What it calls itself."""
+    version: str = attrs.field(default="", init=False)
+    calls: dict[Call[Any], float] = attrs.field(factory=dict, init=False)
+    """Its requests that have become tasks, and when they arrived, on Trio's clock."""
     initialized: bool = attrs.field(default=False, init=False)
     experimental: bool = attrs.field(default=False, init=False)
     opted_out: frozenset[str] = attrs.field(default=frozenset(), init=False)
@@ -65,42 +79,56 @@ class Client:
     """The program on whose behalf we act for this client."""
     user_agent: str = attrs.field(default="", init=False)
     """What we call ourselves when we do."""
+    ending: Ending = attrs.field(default=Ending.DONE, init=False)
+    """Why the connection ends, if that is our doing."""
     gone: bool = attrs.field(default=False, init=False)
     """Whether its connection has ended, so that nothing that is said to it is heard."""
     speaks_v1: bool = attrs.field(default=False, init=False)
     """Whether it has spoken the older dialect, so that it is told news in that, too."""
     _hung_up: bool = attrs.field(default=False, init=False)
+    _patience: float | None = attrs.field(default=None, init=False)
+    """Seconds that it has from one thing that it takes to the next, once it has hung up."""
     _errands: dict[Callable[[], None], None] = attrs.field(factory=dict, init=False)
     _queued: int = attrs.field(default=0, init=False)  # messages in the outbox
     _unread: int = attrs.field(default=0, init=False)  # bytes in the outbox
     _longest: int = attrs.field(default=0, init=False)  # bytes of a message that it was told
     _taken: trio.Event = attrs.field(factory=trio.Event, init=False)  # set when it shrinks
 
-    @contextmanager
-    def at_hang_up(self, give_up: Callable[[], None]) -> Generator[None]:
+    def when_hung_up(self, give_up: Callable[[], None]) -> Callable[[], None]:
         """Have something given up when the client ends its side, because nobody waits for it.
 
         Other requests in flight have their time to be answered. ``give_up`` must not wait; it
         is called at once if the client has gone already.
+
+        Returns:
+            What takes that back; it may be called more than once.
         """
         if self._hung_up:
             give_up()
         self._errands[give_up] = None
+
+        def forget() -> None:
+            self._errands.pop(give_up, None)
+
+        return forget
+
+    @contextmanager
+    def at_hang_up(self, give_up: Callable[[], None]) -> Generator[None]:
+        """Have something given up if the client ends its side within the block."""
+        forget = self.when_hung_up(give_up)
         try:
             yield
         finally:
-            del self._errands[give_up]
+            forget()
 
     def hang_up(self) -> None:
-        """Note that the client has ended its side; for the reader."""
+        """Note that the client has ended its side, or its connection has; for the reader."""
         self._hung_up = True
-        for give_up in self._errands:
+        for give_up in list(self._errands):
             give_up()
 
     def say(self, message: bytes) -> None:
         """Queue an encoded message; a client that is leaving takes everything."""
-        if self._unread > _MANY:
-            message = bytes(memoryview(message))  # orjson's own holds on to 4 KiB each
         self._queue(message, len(message))
 
     def say_later(self, message: Unsaid) -> None:
@@ -120,6 +148,16 @@ class Client:
             self._queued += 1
             self._unread += size
             self._longest = max(self._longest, size)
+
+    @property
+    def names(self) -> dict[str, str | int]:
+        """What it is called in logs; see ``Occasion``."""
+        return {"connection": self.id}
+
+    @property
+    def queued_bytes(self) -> int:
+        """How much is queued for it."""
+        return self._unread
 
     @property
     def lags(self) -> bool:
@@ -147,6 +185,8 @@ class Client:
     def took(self, size: int) -> None:
         """Note that so many bytes have gone to the wire; for the writer."""
         self._unread -= size
+        if self._patience is not None:
+            self.connection.deadline = trio.current_time() + self._patience
         self._taken.set()
         self._taken = trio.Event()
 
@@ -156,13 +196,34 @@ class Client:
         A message that is long by itself, such as a whole conversation, is no fault of its own.
         """
         if self._unread > 2 * (MAX_UNREAD + self._longest):
-            self.connection.cancel(reason="the client does not read")
+            self.cut(Ending.TOO_SLOW)
 
-    def end_within(self, seconds: float) -> None:
-        """See to it that the connection ends in time, or sooner if that is settled already.
+    def cut(self, ending: Ending) -> None:
+        """End the connection at once; what has not been sent is dropped."""
+        self.ending = ending
+        self.connection.cancel(reason=ending.value)
 
-        Requests in flight have so many seconds, and what is to be said then a little more.
+    def part(self, grace: float) -> None:
+        """Listen to the client no more, since the server shuts down.
+
+        Requests in flight have ``grace`` seconds, and what is to be said then a little more.
         """
+        self.ending = Ending.SHUTTING_DOWN
+        self.listening.cancel(reason=self.ending.value)
+        self._patience = None
+        self._end_within(grace)
+
+    def finish_within(self, seconds: float) -> None:
+        """See to it that the connection ends in time, now that the client has ended its side.
+
+        Requests in flight have so many seconds. A client that goes on reading may take what it
+        is told for as long as it likes; one that takes nothing has as many and a little more.
+        """
+        if self.ending is not Ending.SHUTTING_DOWN:
+            self._patience = seconds + LAST_WORDS
+        self._end_within(seconds)
+
+    def _end_within(self, seconds: float) -> None:
         latest = trio.current_time() + seconds
         self.answering.deadline = min(self.answering.deadline, latest)
         self.connection.deadline = min(self.connection.deadline, latest + LAST_WORDS)

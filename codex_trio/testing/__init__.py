@@ -10,6 +10,7 @@ is told of it.)
 
 from __future__ import annotations
 
+from codex_trio.leaks import LeakError, no_leaks
 from codex_trio.testing.browser import Page
 from codex_trio.testing.client import (
     Json,
@@ -61,6 +62,7 @@ __all__ = [
     "Incomplete",
     "Item",
     "Json",
+    "LeakError",
     "ModelResponse",
     "Outcome",
     "Page",
@@ -82,6 +84,7 @@ __all__ = [
     "WireClient",
     "connect",
     "make_jwt",
+    "no_leaks",
     "open_client",
     "open_memory_client",
     "open_stand_in",

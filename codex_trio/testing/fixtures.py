@@ -1,7 +1,7 @@
 """Fixtures of pytest, for those who say ``pytest_plugins = ["codex_trio.testing"]``.
 
 ``stand_in``, ``codex_settings``, ``codex_server`` and ``codex_client`` are for tests in Trio and
-need pytest-trio; ``stand_in_process`` is for any test. (PYTEST_DONT_REWRITE)
+need pytest-trio; ``stand_in_process`` and ``nothing_left`` are for any test. (PYTEST_DONT_REWRITE)
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codex_trio.leaks import no_leaks
 from codex_trio.server import Server, open_server
 from codex_trio.testing.client import WireClient, connect
 from codex_trio.testing.process import StandInProcess, spawn_stand_in
@@ -57,3 +58,13 @@ def stand_in_process() -> Generator[StandInProcess]:
     """A stand-in for OpenAI in a process of its own, for servers that are processes too."""
     with spawn_stand_in() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+def nothing_left() -> Generator[None]:
+    """Fail a test that leaves a worker thread, file, socket, lock or child process behind.
+
+    It looks when the other fixtures of Trio are done; tasks never outlive a test in Trio.
+    """
+    with no_leaks():
+        yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from codex_trio.threads.writers import Claim
 
 _WRITERS: Final = 16  # records that are written at a time
+_UNDO: Final = 5.0  # seconds to remove what was begun in vain
 
 T = TypeVar("T")
 
@@ -186,15 +188,25 @@ class Beginnings:
         thread = self._load(meta, terms, past, claim=await self._shelf.writers.claim(meta.id))
         thread.name = name
         thread.note_terms()
-        # Its past is another's, who must not be deleted from now on.
-        if (trouble := await thread.flush()) is not None:
-            await self._threads.unload(meta.id, lossy=True)
-            raise RpcError.internal(f"failed to store thread {meta.id}: {trouble}")
-        if base is not None and not await self._shelf.has_base(base, Path(thread.path or "")):
-            await self._threads.unload(meta.id, lossy=True)
-            await self._shelf.delete(meta.id)
-            raise _not_found(source_id)
+        try:
+            # Its past is another's, who must not be deleted from now on.
+            if (trouble := await thread.flush()) is not None:
+                await self._threads.unload(meta.id, lossy=True)
+                raise RpcError.internal(f"failed to store thread {meta.id}: {trouble}")
+            path = Path(thread.path or "")
+            if base is not None and not await self._shelf.has_base(base, path):
+                await self._remove(meta.id)
+                raise _not_found(source_id)
+        except trio.Cancelled:
+            # Nobody knows of it, nor will. (Of a file that is not there yet, delete complains.)
+            with trio.move_on_after(_UNDO, shield=True), suppress(RpcError):
+                await self._remove(meta.id)
+            raise
         return thread
+
+    async def _remove(self, thread_id: str) -> None:
+        await self._threads.unload(thread_id, lossy=True)
+        await self._shelf.delete(thread_id)
 
     async def _begin_with(self, wishes: words.ThreadResumeParams, client: Client) -> Thread:
         """Begin a conversation with a history that the client brings."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import trio
 
+from codex_trio import telemetry
 from codex_trio.errors import RpcError
 from codex_trio.groups import describe_ways
 from codex_trio.protocol import thread_news as news
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from codex_trio.protocol.rows import ServerNotification
     from codex_trio.responses.sampling import Responses
     from codex_trio.rpc.router import Router
+    from codex_trio.rpc.work import Work
     from codex_trio.threads.surroundings import Outlook
     from codex_trio.threads.thread import Thread
 
@@ -49,11 +51,13 @@ class Threads:
     one. It belongs to no connection.
 
     Args:
+        work: what is waited for when the server shuts down: turns.
         conversations: where turns run; when it is cancelled they end, as interrupted.
     """
 
     _router: Router
     _responses: Responses
+    _work: Work
     _conversations: trio.Nursery
     _outlook: Outlook
     loaded: dict[str, Thread] = attrs.field(factory=dict, init=False)
@@ -104,6 +108,7 @@ class Threads:
     def begin(self, turn: Turn) -> None:
         """Run a turn. Never waits."""
         answering = Answering(turn, self._responses, self._outlook)
+        self._work.begin(turn)  # here, so that there is no moment between its request and it
         self._conversations.start_soon(
             self._run, turn, answering.answer, name=f"turn {turn.id}"
         )
@@ -117,15 +122,25 @@ class Threads:
         turn = Turn(thread, thread.terms, "compact", agent)
         thread.turn = turn
         compacting = Compacting(turn, self._responses)
+        self._work.begin(turn)
         self._conversations.start_soon(
             self._run, turn, compacting.compact, name=f"turn {turn.id}"
         )
 
     async def _run(self, turn: Turn, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await turn.run(work)
+            with telemetry.span("turn", turn_id=turn.id) as span:
+                if telemetry.is_enabled():
+                    span.note(conversation_id=turn.thread.id, turn_kind=turn.kind)
+                    span.note(turn_model=turn.terms.model)
+                try:
+                    await turn.run(work)
+                finally:
+                    span.note(turn_status=turn.status)
         except Exception as error:  # one conversation must not end the others
             log.error("a turn could not be ended: %s", describe_ways(error))  # noqa: TRY400 - its text may hold what was said
+        finally:
+            self._work.end(turn)
 
     async def end_turn(self, thread: Thread) -> None:
         """End the turn that is under way, if there is one, and wait until it has ended."""

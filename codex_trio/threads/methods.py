@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import trio
 
 from codex_trio.account.agents import agent_of
 from codex_trio.errors import RpcError
@@ -120,7 +121,10 @@ class ThreadMethods:
         """Make a summary of a conversation, with which it goes on; in a turn of its own."""
         thread = self._threads.expect(call.params.thread_id)
         call.reply(upkeep.ThreadCompactStartResponse())
-        await self._threads.compact(thread, agent_of(call.client))
+        # What has been promised is done, also for a client that has left meanwhile: the turn
+        # before it ends at once, so it does not take long.
+        with trio.CancelScope(shield=True):
+            await self._threads.compact(thread, agent_of(call.client))
 
     @serves(rows.THREAD_INJECT_ITEMS)
     async def inject_items(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+import trio
 
 from codex_trio.errors import RpcError
 from codex_trio.threads import rollout_lines as lines
@@ -69,8 +70,9 @@ async def revert(
     )
     thread.note_terms(anew=True)
     thread.chronicle.forget_unread()
-    await thread.flush()
-    await shelf.set_place(thread.id, thread.rollout.path)
+    with trio.CancelScope(shield=True):  # until both say the same; the disk has its patience
+        await thread.flush()
+        await shelf.set_place(thread.id, thread.rollout.path)
 
 
 async def _read_past(

@@ -105,20 +105,22 @@ class UpkeepMethods:
 
     @serves(rows.THREAD_UNARCHIVE)
     async def unarchive(self, call: Call[upkeep.ThreadUnarchiveParams]) -> None:
-        """Take a thread back that was put away."""
+        """Take a thread back that was put away; from there on everybody is told, come what may."""
         thread_id = check_id(call.params.thread_id, "session id")
         loaded = self._threads.loaded.get(thread_id)
         if loaded is not None and loaded.path is not None:
             raise ActiveWriterError(thread_id)
         await self._shelf.unarchive(thread_id)
-        entry = await self._entry(thread_id)
-        thread = thread_on_disk(entry, await usual_provider(self._configuration))
-        call.reply(words.upkeep.ThreadUnarchiveResponse(thread=thread))
-        self._threads.tell(
-            None,
-            rows.THREAD_UNARCHIVED,
-            words.thread_news.ThreadUnarchivedNotification(thread_id=thread_id),
-        )
+        try:
+            entry = await self._entry(thread_id)
+            thread = thread_on_disk(entry, await usual_provider(self._configuration))
+            call.reply(words.upkeep.ThreadUnarchiveResponse(thread=thread))
+        finally:
+            self._threads.tell(
+                None,
+                rows.THREAD_UNARCHIVED,
+                words.thread_news.ThreadUnarchivedNotification(thread_id=thread_id),
+            )
 
     @serves(rows.THREAD_DELETE)
     async def delete(self, call: Call[upkeep.ThreadDeleteParams]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 import trio
@@ -30,6 +30,7 @@ class LineWire(Wire):
     ``MessageTooLongError`` once.
     """
 
+    kind: ClassVar[str] = "line"
     _stream: trio.abc.Stream
     _max_line: int = DEFAULT_MAX_LINE
     _buffer: bytearray = attrs.field(factory=bytearray, init=False, repr=False)

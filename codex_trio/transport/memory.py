@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 import trio
 
@@ -12,6 +14,7 @@ from codex_trio.wire import Wire
 class MemoryWire(Wire):
     """One end of a wire in memory; its other end gets what this one sends."""
 
+    kind: ClassVar[str] = "memory"
     _send: trio.MemorySendChannel[bytes]
     _receive: trio.MemoryReceiveChannel[bytes]
 

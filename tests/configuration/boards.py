@@ -13,7 +13,8 @@ from codex_trio.configuration.reading import Configuration
 from codex_trio.handshake import Handshake
 from codex_trio.protocol import methods
 from codex_trio.rpc.calls import handlers_of
-from codex_trio.rpc.connection import Switchboard, serve_connection
+from codex_trio.rpc.connection import serve_connection
+from codex_trio.rpc.switchboard import Switchboard
 from codex_trio.testing.client import open_client
 from codex_trio.transport.memory import memory_wire_pair
 from tests.conftest import PATIENCE

@@ -14,7 +14,8 @@ from attrs import frozen
 from codex_trio.errors import RpcError
 from codex_trio.protocol.rows import ClientRequest, Lane, ServerNotification, ServerRequest
 from codex_trio.rpc.calls import Call, handlers_of, serves
-from codex_trio.rpc.connection import Switchboard, serve_connection
+from codex_trio.rpc.connection import serve_connection
+from codex_trio.rpc.switchboard import Switchboard
 from codex_trio.testing import WireClient, open_client
 from codex_trio.transport.memory import MemoryWire, memory_wire_pair
 from tests.conftest import PATIENCE

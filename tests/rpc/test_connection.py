@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 import trio.testing
 
 from codex_trio.errors import AnswerError, ClientGoneError, RpcError
-from codex_trio.rpc.connection import Switchboard, serve_connection
+from codex_trio.rpc.connection import serve_connection
 from codex_trio.testing import WireClient, open_client
 from codex_trio.transport.lines import LineWire
 from codex_trio.transport.memory import MemoryWire, memory_wire_pair
 from tests.rpc.conftest import SECRET, Dial, Family, opened
+
+if TYPE_CHECKING:
+    from codex_trio.rpc.switchboard import Switchboard
 
 
 async def refusal(client: WireClient, method: str, name: str = "") -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -12,15 +12,23 @@ import trio.testing
 
 from codex_trio.errors import ClientGoneError
 from codex_trio.rpc.client import LAST_WORDS
-from codex_trio.rpc.connection import MAX_IN_FLIGHT, Switchboard, serve_connection
+from codex_trio.rpc.connection import serve_connection
+from codex_trio.rpc.reader import MAX_IN_FLIGHT
 from codex_trio.testing import WireClient, open_client
 from codex_trio.transport.lines import LineWire
-from codex_trio.transport.memory import memory_wire_pair
+from codex_trio.transport.memory import MemoryWire, memory_wire_pair
+from codex_trio.wire import Ending
 from tests.conftest import PATIENCE
 from tests.rpc.conftest import opened
 from tests.rpc.test_connection import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio.testing import MockClock
+
+    from codex_trio.rpc.calls import Call
+    from codex_trio.rpc.switchboard import Switchboard
     from tests.rpc.conftest import Dial, Family
 
 
@@ -113,9 +121,77 @@ async def test_stragglers_are_cut_after_the_grace(
     async with opened(board) as ours:
         await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
         ours.hang_up()
-        answers = [line async for line in ours]
-    assert len(answers) == 1
+        _, answer = [json.loads(line) async for line in ours]
+    assert (answer["id"], answer["error"]["code"]) == (1, -32802)
     assert trio.current_time() - started == pytest.approx(board.grace)
+
+
+async def test_stragglers_of_a_server_that_shuts_down_are_told_so(
+    board: Switchboard, family: Family, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with opened(board) as ours:
+        await ours.send(b'{"id":1,"method":"wait","params":{"name":"never"}}')
+        await trio.testing.wait_all_tasks_blocked()
+        board.hang_up(5)
+        _, answer = [json.loads(line) async for line in ours]
+    assert answer["error"]["data"] == {"reason": "serverShuttingDown"}
+
+
+async def test_who_has_hung_up_may_read_for_as_long_as_it_likes(
+    board: Switchboard, autojump_clock: trio.testing.MockClock
+) -> None:
+    started = trio.current_time()
+    async with opened(board) as ours:
+        for number in range(1, 20):
+            await ours.send(_echo(number, 200_000))  # of which two are written at once
+        ours.hang_up()
+        ids = []
+        with suppress(trio.EndOfChannel):
+            while True:
+                await trio.sleep(board.grace / 3)
+                ids.append(json.loads(await ours.receive())["id"])
+    assert ids == list(range(20))
+    assert trio.current_time() - started > 5 * board.grace
+
+
+def _echo(number: int, size: int) -> bytes:
+    params = {"name": "a" * size}
+    return json.dumps({"id": number, "method": "echo", "params": params}).encode()
+
+
+async def test_who_has_hung_up_and_reads_has_little_time_when_the_server_ends(
+    board: Switchboard, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with opened(board) as ours:
+        for number in range(1, 20):
+            await ours.send(_echo(number, 200_000))
+        ours.hang_up()
+        await ours.receive()
+        await trio.testing.wait_all_tasks_blocked()
+        board.hang_up(1)
+        started = trio.current_time()
+        with suppress(trio.EndOfChannel):
+            while True:
+                await ours.receive()
+                await trio.sleep(0.5)
+    assert trio.current_time() - started < 2
+
+
+async def test_what_has_failed_is_not_answered_again_by_somebody_else(
+    dial: Dial, board: Switchboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Call[Any]] = []
+
+    async def fail(call: Call[Any]) -> None:
+        calls.append(call)  # somebody else is to answer
+        raise KeyError("unforeseen")
+
+    monkeypatch.setitem(board.handlers, "wait", fail)
+    async with dial() as client:
+        await client.call("open")
+        assert await refusal(client, "wait", "a") == (-32603, "Internal error")
+        calls[0].reply({"name": "late"})
+        assert await client.call("echo", {"name": "b"}) == {"name": "b"}
 
 
 @pytest.mark.parametrize("in_flight", [True, False])
@@ -228,3 +304,74 @@ async def test_a_cancelled_connection_leaves_nothing(
                 calls.cancel_scope.cancel()
             nursery.cancel_scope.cancel()
     assert (len(board.lanes), board.router.clients) == (0, [])
+
+
+@pytest.mark.parametrize("ending", [Ending.SHUTTING_DOWN, Ending.TOO_SLOW, Ending.DONE])
+async def test_a_wire_knows_why_it_is_closed(board: Switchboard, ending: Ending) -> None:
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        async with open_client(ours) as client:
+            await client.call("open")
+            (far_end,) = board.router.clients
+            if ending is Ending.SHUTTING_DOWN:
+                board.hang_up(5)
+            elif ending is Ending.TOO_SLOW:
+                far_end.cut(ending)
+    assert theirs.ending is ending
+
+
+async def test_who_comes_while_the_server_shuts_down_is_told_so(board: Switchboard) -> None:
+    ours, theirs = memory_wire_pair()
+    board.hang_up(5)
+    async with ours:
+        await serve_connection(theirs, board)
+    assert theirs.ending is Ending.SHUTTING_DOWN
+
+
+class ImpatientWire(MemoryWire):
+    """A wire whose other end takes nothing for too long."""
+
+    async def send_batch(self, messages: Sequence[bytes]) -> None:
+        with trio.fail_after(30):
+            await super().send_batch(messages)
+
+
+async def test_a_client_that_takes_nothing_for_too_long_is_given_up(
+    board: Switchboard,
+    family: Family,
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent, theirs_in = trio.open_memory_channel[bytes](10)
+    theirs_out, _unread = trio.open_memory_channel[bytes](0)
+    wire = ImpatientWire(theirs_out, theirs_in)
+    for line in (
+        b'{"id":0,"method":"open"}',
+        b'{"id":1,"method":"wait","params":{"name":"a"}}',
+    ):
+        await sent.send(line)
+    await serve_connection(wire, board)
+    assert trio.current_time() == pytest.approx(30, abs=1)
+    assert wire.ending is Ending.TOO_SLOW
+    assert family.started == ["a"]
+    assert not board.router.clients
+    assert "has not read for too long" in caplog.text
+
+
+async def test_what_waits_for_a_client_is_given_up_when_it_leaves(board: Switchboard) -> None:
+    given_up: list[str] = []
+    ours, theirs = memory_wire_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_connection, theirs, board)
+        async with open_client(ours) as client:
+            await client.call("open")
+            (far_end,) = board.router.clients
+            far_end.when_hung_up(lambda: given_up.append("kept"))
+            forget = far_end.when_hung_up(lambda: given_up.append("forgotten"))
+            forget()
+            forget()
+            assert not given_up
+    assert set(given_up) == {"kept"}
+    far_end.when_hung_up(lambda: given_up.append("late"))
+    assert given_up[-1] == "late"

@@ -16,7 +16,7 @@ from tests.cancellation import cancel_at_step
 from tests.rpc.conftest import NEWS, QUESTION, Dial, Family, Named
 
 if TYPE_CHECKING:
-    from codex_trio.rpc.connection import Switchboard
+    from codex_trio.rpc.switchboard import Switchboard
     from codex_trio.testing import WireClient
 
 

@@ -225,7 +225,7 @@ async def test_a_client_is_signed_in(codex_client, codex_server, stand_in):
     await codex_client.call("account/login/start", {"type": "apiKey", "apiKey": "sk-x"})
     await codex_client.next_notification("account/updated")
 
-async def test_it_has_a_home_of_its_own(codex_client):
+async def test_it_has_a_home_of_its_own(codex_client, nothing_left):
     assert (await codex_client.call("account/read", {}))["account"] is None
 """
 
@@ -251,6 +251,20 @@ def test_the_stand_in_is_a_process(stand_in_process):
 def test_a_test_without_trio_needs_no_pytest_trio(tmp_path: Path) -> None:
     said = run_pytest(tmp_path, SYNCHRONOUS)
     assert said[-1].startswith("1 passed"), said
+
+
+LEAVING = """
+import os
+
+def test_that_leaves_a_pipe(nothing_left):
+    os.pipe()
+"""
+
+
+def test_a_test_that_leaves_something_fails(tmp_path: Path) -> None:
+    said = run_pytest(tmp_path, LEAVING)
+    assert said[-1].startswith("1 passed, 1 error"), said
+    assert sum(": pipe:" in line for line in said) >= 2
 
 
 def test_who_only_wants_a_client_loads_neither_pytest_nor_httpx() -> None:

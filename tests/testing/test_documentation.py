@@ -22,6 +22,7 @@ SAID = [
         "'status': 'failed'",
         "'status': 'interrupted'",
     ],
+    [],
 ]
 
 

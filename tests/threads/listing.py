@@ -14,7 +14,8 @@ from codex_trio.handshake import Handshake
 from codex_trio.protocol import methods, thread_news, threads
 from codex_trio.protocol import thread_rows as rows
 from codex_trio.rpc.calls import handlers_of
-from codex_trio.rpc.connection import Switchboard, serve_connection
+from codex_trio.rpc.connection import serve_connection
+from codex_trio.rpc.switchboard import Switchboard
 from codex_trio.settings import Settings
 from codex_trio.testing import WireClient, open_client
 from codex_trio.threads import rollout_lines as lines

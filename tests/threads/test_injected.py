@@ -53,6 +53,10 @@ async def test_they_are_sent_behind_what_was_said(
         (["x"], r"items\[0\] is not a valid response item"),
         ([message("fine"), {"no": "type"}], r"items\[1\] is not a valid response item"),
         ([{"type": "message", "role": "user"}], r"items\[0\] is not a valid response item"),
+        (
+            [{"type": "message", "role": [], "content": []}],
+            r"items\[0\] is not a valid response item",
+        ),
         ([message("deep", more=deep(250))], r"items\[0\] is not a valid response item"),
     ],
 )

@@ -104,6 +104,7 @@ async def test_a_strange_beginning_spoils_no_list(
 ITEMS: list[dict[str, Any]] = [
     {"type": "message", "role": "user", "content": 5},
     {"type": "message", "role": "nobody", "content": []},
+    {"type": "message", "role": ["user"], "content": []},
     {"type": "message", "role": "user", "content": [{"type": "input_text"}]},
     {"type": "message", "role": "user", "content": [{"type": ["input_text"], "text": "x"}]},
     {"type": "what_nobody_knows", "x": 1},

@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from codex_trio.rpc.work import Work
 from codex_trio.threads.desk import Threads
 from codex_trio.threads.turn import Turn
 
@@ -63,7 +64,7 @@ async def test_a_fault_leaves_no_turn_behind(
         turn.interrupt(asked)
     nothing: Any = None
     async with trio.open_nursery() as nursery:
-        threads = Threads(nothing, nothing, nursery, nothing)
+        threads = Threads(nothing, nothing, Work(), nursery, nothing)
         with caplog.at_level(logging.ERROR):
             await threads._run(turn, do_nothing)
     assert turn.ended.is_set()
@@ -92,7 +93,7 @@ async def test_a_thread_that_cannot_be_unloaded_keeps_no_other_loaded(
 
     nothing: Any = None
     async with trio.open_nursery() as nursery:
-        threads = Threads(nothing, nothing, nursery, nothing)
+        threads = Threads(nothing, nothing, Work(), nursery, nothing)
         for name in ("one", "two"):
             threads.load(thread(name))
         with pytest.raises(ValueError, match="loaded once"):
