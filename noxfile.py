@@ -23,7 +23,9 @@ TRIO_RULES = (
     "--transform-async-generator-decorators=as_safe_channel",
 )
 
-EVERYWHERE = "not browser and not clients and not keyring and not parity"
+EVERYWHERE = (
+    "not browser and not clients and not deploy and not keyring and not parity and not torture"
+)
 """The tests that need nothing but what pip installs, and little time."""
 
 # Clients that are written in JavaScript, and what they need beside.
@@ -129,7 +131,30 @@ def keyring(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def deploy(session: nox.Session) -> None:
+    """Try the files of docs/deploy.md with a real nginx, which must be installed."""
+    install(session, "test")
+    session.run("pytest", "tests/deploy", "-m", "deploy", *session.posargs)
+
+
+@nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """Measure ours and the genuine server side by side; see docs/performance.md."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(default=False)
+def torture(session: nox.Session) -> None:
+    """Be unkind to a server for ten minutes at most; see docs/torture.md.
+
+    `nox -s torture -- --write-docs` writes that page. Of everything the usual tests have a short
+    version.
+    """
+    install(session, "test")
+    # It is not to be had everywhere; what needs it says that it is left out then.
+    fuzzer = nox.project.dependency_groups(PROJECT, "fuzz")
+    session.install(*fuzzer, success_codes=range(256))
+    # Some stories are longer than a test may usually be.
+    more = ("-o", "faulthandler_timeout=300")
+    session.run("pytest", "tests/torture", "-m", "torture", *more, *session.posargs)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final, NoReturn
+import math
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import codex_trio
 from codex_trio.settings import CONTRACT
 
-VERSION: Final = f"codex-cli {CONTRACT} (codex-trio {codex_trio.__version__})"
+if TYPE_CHECKING:
+    from codex_trio.transport.admission import AdmissionFlags
 
-_TRANSPORTS: Final = "`stdio://`, `unix://`, `unix://PATH`, `ws://IP:PORT`, or `off`"
+VERSION: Final = f"codex-cli {CONTRACT} (codex-trio {codex_trio.__version__})"
 
 # Flags of the original's app-server that have no effect here, with how many values they take.
 _WITHOUT_EFFECT: Final = {
     "--analytics-default-enabled": 0,
     "--code-mode-host": 1,
     "--strict-config": 0,
-    "--ws-auth": 1,
-    "--ws-token-file": 1,
-    "--ws-token-sha256": 1,
-    "--ws-shared-secret-file": 1,
-    "--ws-issuer": 1,
-    "--ws-audience": 1,
-    "--ws-max-clock-skew-seconds": 1,
 }
 
 
@@ -31,7 +26,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line.
 
     Returns a namespace with ``command`` (``app-server``, ``login``, ``logout``, ``demo`` or
-    ``stand-in``) and ``config``, the overrides in the order in which they were given.
+    ``stand-in``) and ``config``, the overrides in the order in which they were given. For
+    ``app-server``, ``listen`` has the URLs, and is None when there are none.
 
     Raises:
         SystemExit: with 2 when the command line cannot be understood, with 0 after
@@ -65,18 +61,28 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     server = commands.add_parser(
         "app-server",
-        help="serve a client over standard input and output",
-        description="Serve a client: one JSON object a line, over standard input and output.",
-        epilog="Exit codes: 0 the client has hung up, or SIGTERM or SIGINT came; "
+        help="serve clients, over standard input and output by default",
+        description="Serve clients: one JSON object a line over standard input and output, or "
+        "one a message over websockets.",
+        epilog="Exit codes: 0 the only client has hung up, or SIGTERM or SIGINT came; "
         "1 the server could not start; 2 the command line is wrong.",
         allow_abbrev=False,
     )
     _add_config_flags(server, "config_after")
-    transport = server.add_mutually_exclusive_group()
-    transport.add_argument(
-        "--listen", metavar="URL", type=_transport, help="the transport; stdio:// by default"
+    _add_wire_flags(server)
+    server.add_argument(
+        "--request-deadline",
+        metavar="SECONDS",
+        type=_deadline,
+        help="cancel requests that have no answer after so many seconds; ours",
     )
-    transport.add_argument("--stdio", action="store_true", help="the same as --listen stdio://")
+    server.add_argument(
+        "--drain",
+        metavar="SECONDS",
+        type=_duration,
+        help="how long a signal waits for turns; 25 by default, 0 on standard input and output "
+        "alone; ours",
+    )
     ignored = server.add_argument_group("accepted from the original's clients, without effect")
     for flag, values in _WITHOUT_EFFECT.items():
         if values:
@@ -84,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         else:
             ignored.add_argument(flag, action="store_true", dest="ignored")
     _add_account_commands(commands)
+    _add_doctor(commands)
     demo = commands.add_parser(
         "demo",
         help="watch a client and the server talk",
@@ -106,6 +113,74 @@ def _parser() -> argparse.ArgumentParser:
         "--until-eof", action="store_true", help="end when standard input does, too"
     )
     return parser
+
+
+def _add_wire_flags(server: _Parser) -> None:
+    transport = server.add_mutually_exclusive_group()
+    transport.add_argument(
+        "--listen",
+        metavar="URL",
+        type=_listen_url,
+        action="append",
+        help="stdio:// (the default), ws://IP:PORT, unix://PATH, unix:// or off; may be given "
+        "several times",
+    )
+    transport.add_argument(
+        "--stdio",
+        action="store_const",
+        const=["stdio://"],
+        dest="listen",
+        help="the same as --listen stdio://",
+    )
+    admission = server.add_argument_group("who may connect to ws://IP:PORT")
+    admission.add_argument(
+        "--ws-auth",
+        metavar="MODE",
+        choices=("capability-token", "signed-bearer-token"),
+        help="whoever knows a token, or has a JWT that is signed with a secret (HS256)",
+    )
+    admission.add_argument("--ws-token-file", metavar="PATH", help="holds the token")
+    admission.add_argument(
+        "--ws-token-sha256", metavar="HEX", help="the SHA-256 of the token, instead"
+    )
+    admission.add_argument(
+        "--ws-shared-secret-file", metavar="PATH", help="holds the secret, of 32 bytes at least"
+    )
+    admission.add_argument("--ws-issuer", metavar="ISSUER", help="who must have issued a JWT")
+    admission.add_argument("--ws-audience", metavar="NAME", help="whom a JWT must be meant for")
+    admission.add_argument(
+        "--ws-max-clock-skew-seconds",
+        metavar="SECONDS",
+        type=_seconds,
+        help="by how much the clocks may differ; 30 by default",
+    )
+    admission.add_argument(
+        "--ws-allow-unauthenticated",
+        action="store_true",
+        help="let everybody in who can connect, also from other machines",
+    )
+
+
+def admission_flags(arguments: argparse.Namespace) -> AdmissionFlags | None:
+    """Read who may connect; None if nothing is said about it.
+
+    Raises:
+        SettingsError: the flags contradict each other, or one is missing.
+    """
+    flags = {
+        "auth": arguments.ws_auth,
+        "token_file": arguments.ws_token_file,
+        "token_sha256": arguments.ws_token_sha256,
+        "shared_secret_file": arguments.ws_shared_secret_file,
+        "issuer": arguments.ws_issuer,
+        "audience": arguments.ws_audience,
+        "max_clock_skew_seconds": arguments.ws_max_clock_skew_seconds,
+    }
+    if all(value is None for value in flags.values()):
+        return None
+    from codex_trio.transport.admission import AdmissionFlags
+
+    return AdmissionFlags(**flags)
 
 
 def _add_account_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -149,6 +224,20 @@ def _add_account_commands(commands: argparse._SubParsersAction[_Parser]) -> None
     _add_config_flags(logout, "config_after")
 
 
+def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="find out what is wrong here, and what to do",
+        description="Look at the home, the store, the ports and the network, and say what to do"
+        " about what is wrong. Nothing is changed, and no secret is shown.",
+        epilog="Exit codes: 0 there is no error; 1 there is one; 2 the command line is wrong; "
+        "130 Ctrl-C was pressed; 143 SIGTERM came.",
+        allow_abbrev=False,
+    )
+    _add_config_flags(doctor, "config_after")
+    doctor.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
 def _add_config_flags(parser: argparse.ArgumentParser, destination: str) -> None:
     parser.add_argument(
         "-c",
@@ -171,11 +260,35 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"`{text}` is no port")
 
 
-def _transport(url: str) -> str:
-    if url == "stdio://":
+def _duration(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds")
+    return seconds
+
+
+def _deadline(text: str) -> float:
+    if (seconds := _duration(text)) == 0:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds")
+    return seconds
+
+
+def _listen_url(url: str) -> str:
+    if url == "stdio://":  # which most say, and wait for
         return url
-    if url == "off" or url.startswith(("unix://", "ws://")):
-        raise argparse.ArgumentTypeError(f"`{url}` is not served by codex-trio yet")
-    raise argparse.ArgumentTypeError(
-        f"unsupported --listen URL `{url}`; expected {_TRANSPORTS}"
-    )
+    from codex_trio.transport.listening import parse_listen_url
+
+    try:
+        parse_listen_url(url)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return url
+
+
+def _seconds(text: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text) < 2**64:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"`{text}` is no number of seconds")

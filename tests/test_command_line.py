@@ -15,7 +15,8 @@ import pytest
 import codex_trio
 from codex_trio.arguments import parse_arguments
 from codex_trio.logs import configure_logging
-from tests.processes import INITIALIZE, OURS
+from codex_trio.testing import open_stand_in
+from tests.processes import INITIALIZE, OURS, start, wire_of
 from tests.schema import genuine_environment
 from tests.terminals import CTRL_C, on_terminal
 
@@ -48,6 +49,7 @@ def test_the_version_is_readable_to_the_original_s_clients() -> None:
         (["app-server"], []),
         (["app-server", "--listen", "stdio://"], []),
         (["app-server", "--stdio"], []),
+        (["app-server", "--request-deadline", "2.5"], []),
         (
             ["-c", "a=1", "--config", "b=2", "app-server", "-c", "c=3", "--config=d=4"],
             ["a=1", "b=2", "c=3", "d=4"],
@@ -76,6 +78,9 @@ def test_what_clients_say_is_understood(arguments: list[str], config: list[str])
     [
         ([], "error: the following arguments are required: COMMAND"),
         (["app-server", "--nope"], "error: unrecognized arguments: --nope"),
+        (["app-server", "--request-deadline", "x"], "`x` is no number of seconds"),
+        (["app-server", "--request-deadline", "0"], "`0` is no number of seconds"),
+        (["app-server", "--request-deadline", "inf"], "`inf` is no number of seconds"),
         (["nope"], "invalid choice: 'nope'"),
         (
             ["app-server", "--listen", "foo"],
@@ -85,8 +90,8 @@ def test_what_clients_say_is_understood(arguments: list[str], config: list[str])
             ),
         ),
         (
-            ["app-server", "--listen", "ws://127.0.0.1:0"],
-            "`ws://127.0.0.1:0` is not served by codex-trio yet",
+            ["app-server", "--listen", "ws://localhost:0"],
+            "invalid websocket --listen URL `ws://localhost:0`; expected `ws://IP:PORT`",
         ),
         (["app-server", "--stdio", "--listen", "stdio://"], "not allowed with argument"),
     ],
@@ -149,8 +154,8 @@ def test_only_errors_are_logged_and_only_on_standard_error(home: Path) -> None:
     assert json.loads(done.stdout)["id"] == "i"
     (line,) = done.stderr.decode().splitlines()
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ERROR codex_trio\.rpc\.connection: "
-        r"Failed to deserialize JSONRPCMessage: .*",
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ERROR client\{connection=1\}: "
+        r"codex_trio\.rpc\.reader: Failed to deserialize JSONRPCMessage: .*",
         line,
     )
 
@@ -160,7 +165,7 @@ def test_logs_can_be_json(home: Path) -> None:
     (line,) = done.stderr.splitlines()
     entry = json.loads(line)
     assert entry["level"] == "ERROR"
-    assert entry["target"] == "codex_trio.rpc.connection"
+    assert entry["target"] == "codex_trio.rpc.reader"
     assert entry["fields"]["message"].startswith("Failed to deserialize")
 
 
@@ -258,6 +263,28 @@ async def test_the_demo_is_in_colour_on_a_terminal_until_ctrl_c(
     assert "Traceback" not in terminal.output
 
 
+async def test_a_request_that_takes_longer_than_its_deadline_is_cancelled(home: Path) -> None:
+    """Here it is the first code of a sign-in that nobody gives."""
+    request = {
+        "id": 1,
+        "method": "account/login/start",
+        "params": {"type": "chatgptDeviceCode"},
+    }
+    flags = ("app-server", "--request-deadline", "0.2")
+    async with open_stand_in() as stand_in:
+        stand_in.hold("/api/accounts/deviceauth/usercode")
+        async with start(home, *flags, environ=stand_in.environ) as process:
+            wire = wire_of(process)
+            await wire.send(INITIALIZE)
+            await wire.send(json.dumps(request).encode())
+            while (message := json.loads(await wire.receive())).get("id") != 1:
+                pass
+    assert message["error"] == {
+        "code": -32802,
+        "message": "Request cancelled: no answer within 0.2 s",
+    }
+
+
 # --- what is loaded ---
 
 
@@ -273,6 +300,7 @@ LATER: list[Any] = [
     "trio_websocket",
     "tomlkit",
     "keyring",
+    "opentelemetry",
     "asyncio",
     "webbrowser",
     "codex_trio.demo",
@@ -288,3 +316,20 @@ def test_a_server_loads_only_what_its_first_lines_need() -> None:
 def test_the_package_loads_nothing_of_itself_before_it_is_asked() -> None:
     ours = {name for name in loaded_by("import codex_trio") if name.startswith("codex_trio")}
     assert ours == {"codex_trio"}
+
+
+INTERRUPTED = """
+import signal, sys, types
+import codex_trio.__main__
+commands = types.ModuleType("codex_trio.commands")
+commands.run = lambda parent: print(signal.getsignal(signal.SIGINT).name)
+sys.modules["codex_trio.commands"] = commands
+codex_trio.__main__.main()
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+codex_trio.__main__.main()
+"""
+
+
+def test_ctrl_c_is_no_exception_while_modules_are_imported() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], check=True, capture_output=True)
+    assert done.stdout.split() == [b"SIG_DFL", b"SIG_IGN"]  # the latter as nohup wishes

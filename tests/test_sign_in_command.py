@@ -334,11 +334,11 @@ async def test_a_signal_does_not_wait_for_a_revocation(
 
 def test_ctrl_c_before_anything_has_begun_is_quiet(home: Path) -> None:
     script = (
-        "import sys, codex_trio.__main__ as program\n"
+        "import sys, codex_trio.__main__, codex_trio.commands as program\n"
         "def interrupt(_): raise KeyboardInterrupt\n"
         "program.load_settings = interrupt\n"
         "sys.argv = ['codex-trio', 'logout']\n"
-        "program.main()\n"
+        "codex_trio.__main__.main()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -216,9 +216,10 @@ def _line(step: Json) -> bytes:
 
 def _method(line: bytes) -> str:
     try:
-        return str(json.loads(line)["method"])
-    except (ValueError, TypeError, KeyError):
+        message = codec.decode(line)
+    except MessageError:
         return ""
+    return message.method if isinstance(message, codec.Request) else ""
 
 
 def _thread_id(params: Json) -> str:

@@ -152,8 +152,8 @@ async def stuck(self, call):
     await trio.sleep_forever()
 stuck.serves = methods.ACCOUNT_READ
 ReadingMethods.read = stuck
-import codex_trio.__main__
-codex_trio.__main__.STOP_GRACE = 600
+import codex_trio.__main__, codex_trio.lifetime
+codex_trio.lifetime.STOP_GRACE = 600
 codex_trio.__main__.main()
 """
 

@@ -31,6 +31,8 @@ LISTS: dict[str, list[Any]] = {
     ],
     "hooks/list": [{"cwds": [project]}, {"cwds": "x"}, ...],
     "app/list": [{}, {"limit": 1}, ...],
+    "app/installed": [{}, {"forceRefresh": True}, {"forceRefresh": 1}, ...],
+    "account/bedrock/checkGovCloudRequirements": [{}, {"unknown": 1}, 5, ...],
     "plugin/list": [{}, {"cwds": [project]}, ...],
     "plugin/installed": [{}, ...],
     "configRequirements/read": [..., None],
