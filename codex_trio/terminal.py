@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import textwrap
 from typing import TYPE_CHECKING, Final, TextIO
 
 import attrs
@@ -17,6 +18,7 @@ BOLD: Final = "\x1b[1m"
 DIM: Final = "\x1b[2m"
 RED: Final = "\x1b[31m"
 GREEN: Final = "\x1b[32m"
+YELLOW: Final = "\x1b[33m"
 CYAN: Final = "\x1b[36m"
 _PLAIN: Final = "\x1b[0m"
 
@@ -27,6 +29,7 @@ _SHOW_CURSOR: Final = "\x1b[?25h"
 _FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _ASCII_FRAMES: Final = "-\\|/"
 _FRAME_SECONDS: Final = 0.1
+_NARROWEST: Final = 30  # columns that a text needs
 
 
 @attrs.define(eq=False)
@@ -55,11 +58,18 @@ class Screen:
 
     def say(self, text: str = "", style: str = "") -> None:
         """Write a line; of what would control a terminal it shows the escapes."""
-        self._write(f"{self.styled(_visible(text), style)}\n")
+        self._write(f"{self.styled(visible(text), style)}\n")
 
     def styled(self, text: str, style: str) -> str:
         """Put text in a style, if there are styles here."""
         return f"{style}{text}{_PLAIN}" if style and self.coloured else text
+
+    def wrap(self, text: str, indent: int) -> list[str]:
+        """Cut a line between words, so that it fits behind some blanks on a terminal."""
+        if not self.live:
+            return [text]
+        width = max(self._width() - indent, _NARROWEST)
+        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
     def write_line(self, text: str) -> None:
         """Write a line as it is, with the styles that are in it."""
@@ -98,7 +108,7 @@ class Screen:
         self._stream.flush()
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Write out what cannot be seen: hosts on the network may have sent it."""
     return "".join(
         letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]

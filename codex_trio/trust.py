@@ -51,7 +51,7 @@ def open_trust(bundle: CaBundle | None) -> ssl.SSLContext:
             missing=isinstance(error, FileNotFoundError),
         ) from None
     number = 0
-    for number, certificate in enumerate(_certificates(content), 1):
+    for number, certificate in enumerate(certificates_in(content), 1):
         try:
             context.load_verify_locations(cadata=certificate)
         except (ssl.SSLError, ValueError) as error:
@@ -66,7 +66,7 @@ def open_trust(bundle: CaBundle | None) -> ssl.SSLContext:
     return context
 
 
-def _certificates(pem: bytes) -> Iterator[bytes]:
+def certificates_in(pem: bytes) -> Iterator[bytes]:
     """Decode the certificates of a PEM file; a block that cannot be decoded is empty."""
     for kind, text in _BLOCK.findall(pem):
         try:

@@ -20,7 +20,7 @@ from codex_trio.account.lock import StoreLocks
 from codex_trio.errors import StoreError, os_error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -144,12 +144,23 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _sweep(path: Path) -> None:
-    """Remove the drafts of writers that were killed: they hold secrets."""
+def stale_drafts(path: Path) -> Iterator[str]:
+    """Find what writers of a file have left behind that were killed; blocks.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
     target = os.path.realpath(path) if path.is_symlink() else str(path)
     folder, name = os.path.split(target)
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+    with os.scandir(folder) as entries:
         for entry in entries:
             is_draft = entry.name.startswith(name) and _DRAFT.fullmatch(entry.name, len(name))
             if is_draft and time.time() - entry.stat().st_mtime > _STALE:
-                os.unlink(entry)
+                yield entry.path
+
+
+def _sweep(path: Path) -> None:
+    """Remove the drafts of writers that were killed: they hold secrets."""
+    with contextlib.suppress(OSError):
+        for draft in stale_drafts(path):
+            os.unlink(draft)

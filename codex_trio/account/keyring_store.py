@@ -129,6 +129,17 @@ def account_of(home: Path) -> str:
     return f"cli|{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
+def name_keyring() -> str:
+    """Name the keyring that is used; it is not asked for anything. Blocks.
+
+    Raises:
+        KeyringMissingError: there is none.
+        StoreError: it cannot be known.
+    """
+    with _told_by_us():
+        return str(_open_keyring().name)
+
+
 @contextmanager
 def _prefixed(what: str) -> Generator[None]:
     try:

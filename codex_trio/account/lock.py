@@ -180,11 +180,24 @@ class StoreLocks:
 
         They lie beside the file itself, wherever links to it are. Blocks.
         """
-        target = Path(os.path.realpath(path))
-        return cls(
-            FileLock(target.with_name(f"{target.name}.lock")),
-            FileLock(target.with_name(f"{target.name}.renewal")),
-        )
+        change, renewal = lock_paths(path)
+        return cls(FileLock(change), FileLock(renewal))
+
+
+def lock_paths(path: Path) -> tuple[Path, Path]:
+    """Say where the locks of a file are, for its change and for its renewal. Blocks."""
+    target = Path(os.path.realpath(path))
+    return target.with_name(f"{target.name}.lock"), target.with_name(f"{target.name}.renewal")
+
+
+def knows_locks(fd: int) -> bool:
+    """Say whether a file, which nobody else has open, lies where there are locks."""
+    try:
+        if _try_lock(fd):
+            _unlock(fd)
+    except OSError:
+        return False
+    return True
 
 
 def _open(path: Path) -> tuple[int | None, OSError | None]:

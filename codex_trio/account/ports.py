@@ -144,7 +144,23 @@ async def _is_free(port: int) -> bool:
 
 async def _ask_to_cancel(port: int) -> bool:
     """Ask another Codex process to give up its login; true when it says that it has."""
-    request = f"GET /cancel HTTP/1.1\r\nHost: {_LOOPBACK}:{port}\r\nConnection: close\r\n\r\n"
+    answer = await _ask(port, "/cancel")
+    return answer.startswith(b"HTTP/1.1 200") and b"Login cancelled" in answer
+
+
+async def is_login(port: int) -> bool:
+    """Say whether it is a Codex process that signs somebody in on a port; nobody is disturbed.
+
+    A redirect with a state that is not theirs is refused, by the original as by us, and changes
+    nothing (observed on 0.163.0).
+    """
+    answer = await _ask(port, "/auth/callback?state=")
+    return answer.startswith(b"HTTP/1.1 400") and b"State mismatch" in answer
+
+
+async def _ask(port: int, target: str) -> bytes:
+    """Ask whoever listens on a port; empty when there is no answer at once."""
+    request = f"GET {target} HTTP/1.1\r\nHost: {_LOOPBACK}:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
     with trio.move_on_after(_ANSWER_PATIENCE):  # noqa: ASYNC912 - to listen is to wait
         try:
@@ -154,7 +170,7 @@ async def _ask_to_cancel(port: int) -> bool:
                     answer += chunk
         except (OSError, trio.BrokenResourceError):
             pass
-    return answer.startswith(b"HTTP/1.1 200") and b"Login cancelled" in answer
+    return answer
 
 
 async def _describe(port: int, error: OSError) -> TakenPort:
