@@ -17,7 +17,7 @@ import trio
 from tests.processes import OURS, start
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
 # Makes its standard input the terminal that it is controlled by, so that Ctrl-C is a signal.
@@ -37,19 +37,25 @@ class Terminal:
     _fd: int
     output: str = ""
 
+    async def read(self) -> bytes:
+        """Return what comes next; nothing when nobody writes any more."""
+        await trio.lowlevel.wait_readable(self._fd)
+        try:
+            return os.read(self._fd, 65536)
+        except OSError:
+            return b""  # so Linux says that
+
     async def wait_output(self, text: str) -> None:
         while text not in self.output:
-            await trio.lowlevel.wait_readable(self._fd)
-            self.output += os.read(self._fd, 4096).decode(errors="replace")
+            data = await self.read()
+            assert data, f"{text!r} is not in {self.output!r}"
+            self.output += data.decode(errors="replace")
 
     async def wait_end(self) -> int:
         """Return the exit code; from here on all that was written is in the output."""
         code = await self.process.wait()
-        try:
-            while data := os.read(self._fd, 4096):
-                self.output += data.decode(errors="replace")
-        except OSError:
-            pass  # so Linux says that nobody writes any more
+        while data := await self.read():
+            self.output += data.decode(errors="replace")
         return code
 
     def press(self, keys: bytes) -> None:
@@ -58,14 +64,20 @@ class Terminal:
 
 @asynccontextmanager
 async def on_terminal(
-    home: Path, *arguments: str, environ: dict[str, str] | None = None, columns: int = 80
+    home: Path,
+    *arguments: str,
+    command: Sequence[str] = OURS,
+    environ: dict[str, str] | None = None,
+    columns: int = 80,
+    lines: int = 24,
+    cwd: Path | None = None,
 ) -> AsyncGenerator[Terminal]:
-    """Start our command line on a terminal."""
+    """Start our command line, or another one, on a terminal."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    command = (sys.executable, "-c", TAKE_CONTROL, *OURS)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    command = (sys.executable, "-c", TAKE_CONTROL, *command)
     environ = {"TERM": "xterm", "NO_COLOR": "", **(environ or {})}
-    on_it = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    on_it = {"cwd": cwd, "stdin": theirs, "stdout": theirs, "stderr": theirs}
     try:
         async with start(
             home, *arguments, command=command, environ=environ, **on_it
