@@ -153,6 +153,7 @@ class _Connection:
     _stream: trio.abc.Stream
     _handler: HttpHandler
     _max_body: int
+    _method: str = attrs.field(default="GET", init=False)  # of the request that is being read
     _http: h11.Connection = attrs.field(
         factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD),
         init=False,
@@ -185,10 +186,12 @@ class _Connection:
 
     async def _read(self) -> HttpRequest | None:
         """Read a request; None when the peer has ended its side instead."""
+        self._method = "GET"
         try:
             head = await self._next_event()
             if not isinstance(head, h11.Request):
                 return None
+            self._method = head.method.decode("ascii")
             if head.method == b"CONNECT":
                 raise _BadRequestError(HTTPStatus.METHOD_NOT_ALLOWED)
             body = bytearray()
@@ -199,7 +202,7 @@ class _Connection:
         except h11.RemoteProtocolError as error:
             raise _BadRequestError(HTTPStatus(error.error_status_hint)) from None
         return HttpRequest(
-            method=head.method.decode("ascii"),
+            method=self._method,
             target=head.target.decode("ascii", "replace"),
             headers={
                 name.decode("ascii"): value.decode("latin-1") for name, value in head.headers
@@ -223,7 +226,9 @@ class _Connection:
             return HttpResponse.text(500, "Internal Server Error", close=True)
 
     async def _refuse(self, status: HTTPStatus) -> None:
-        await self._send_within(HttpResponse.text(status, status.phrase, close=True), "GET")
+        await self._send_within(
+            HttpResponse.text(status, status.phrase, close=True), self._method
+        )
 
     async def _send_within(self, response: HttpResponse, method: str) -> bool:
         """Send a response, if it is taken in time; say whether the connection goes on."""

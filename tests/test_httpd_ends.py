@@ -29,6 +29,7 @@ from tests.raw_http import (
     HOST,
     LAST,
     POST,
+    converse,
     open_socket_pair,
     open_wire,
     read_all,
@@ -153,6 +154,13 @@ async def test_a_call_cancelled_at_any_step_closes_the_connection() -> None:
 
 
 # --- whatever comes ---
+
+
+async def test_the_refusal_of_a_head_request_has_no_body() -> None:
+    head = b"HEAD / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    answer = await converse(head + b"2\r\nabc\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"\r\n\r\n")
 
 
 PIECES = [

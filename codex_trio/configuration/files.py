@@ -53,15 +53,20 @@ class Files:
         seen, known = self._seen.get(path, (None, None))
         if known is not None and stamp is not None and stamp == seen:
             return known
-        text, table, error = "", {}, None
+        text, table, error, settled = "", {}, None, _is_settled(stamp)
         try:
             text = read_text(path)
-            table = plain_table(parse_config(text), path.parent)
         except ConfigError as fault:
-            error = fault
+            # This may be over while the file stays what it is: no descriptor was left, say.
+            error, settled = fault, False
+        else:
+            try:
+                table = plain_table(parse_config(text), path.parent)
+            except ConfigError as fault:
+                error = fault
         if known is None or (text, str(error)) != (known.text, str(known.error)):
             known = File(path, text, table, error)
-        self._seen[path] = (stamp if _is_settled(stamp) else None), known
+        self._seen[path] = (stamp if settled else None), known
         return known
 
 

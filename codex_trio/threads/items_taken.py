@@ -44,9 +44,10 @@ def _can_be_written(item: Item) -> bool:
 
 
 def _is_message(item: Item) -> bool:
-    parts = item.get("content")
+    role, parts = item.get("role"), item.get("content")
     return (
-        item.get("role") in _ROLES
+        isinstance(role, str)
+        and role in _ROLES
         and isinstance(parts, list)
         and all(isinstance(part, dict) and _is_part(part) for part in parts)
     )
