@@ -19,6 +19,8 @@ from benchmarks.report import as_json, as_text
 from benchmarks.session import SESSION_GROUPS, measure_session
 from benchmarks.startup import measure_cold, measure_warm
 from benchmarks.talks import TALK_GROUPS, measure_talks
+from benchmarks.wires import WIRE_GROUPS, measure_wires
+from benchmarks.within import measure_inside
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -84,6 +86,14 @@ def measure(plan: Plan, groups: Collection[str]) -> Results:
     if "listing" in groups:
         _say(f"{plan.listings} times lists of {plan.threads:,} threads")
         measure_listing(results, plan.threads, plan.listings, plan.effort)
+    if not WIRE_GROUPS.isdisjoint(groups):
+        for number in range(1, plan.wires + 1):
+            _say(f"websockets, round {number} of {plan.wires}")
+            measure_wires(results, plan.effort, plan.connections, groups)
+    if "inside" in groups:
+        for number in range(1, plan.wires + 1):
+            _say(f"servers within a process, round {number} of {plan.wires}")
+            measure_inside(results, plan.effort)
     return results
 
 

@@ -14,11 +14,11 @@ from benchmarks.peers import GENUINE, OURS, PATIENCE
 if TYPE_CHECKING:
     from benchmarks.peers import Peer
 
-# Nobody is asked before a browser comes back, and none does. Should a server ask all the same,
-# it asks where nobody is.
-_NOWHERE: Final = {"CODEX_APP_SERVER_LOGIN_ISSUER": "http://127.0.0.1:9"}
+NOWHERE: Final = {"CODEX_APP_SERVER_LOGIN_ISSUER": "http://127.0.0.1:9"}
+"""Nobody is asked before a browser comes back, and none does. Should a server ask all the same,
+it asks where nobody is."""
 
-SERVERS: Final = tuple(attrs.evolve(program, environ=_NOWHERE) for program in (OURS, GENUINE))
+SERVERS: Final = tuple(attrs.evolve(program, environ=NOWHERE) for program in (OURS, GENUINE))
 
 _START: Final = b'{"id":2,"method":"account/login/start","params":{"type":"chatgpt"}}\n'
 _CANCEL: Final = b'{"id":3,"method":"account/login/cancel","params":{"loginId":"%s"}}\n'

@@ -34,11 +34,12 @@ _SECRETS: Final = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 
 _APP_SERVER: Final = ("app-server", "--listen", "stdio://")
 
-_INITIALIZE: Final = (
+INITIALIZE: Final = (
     b'{"id":0,"method":"initialize","params":'
     b'{"clientInfo":{"name":"codex_trio_benchmarks","version":"1.0"}}}\n'
 )
-_FIRST_READ: Final = b'{"method":"initialized"}\n{"id":1,"method":"account/read","params":{}}\n'
+INITIALIZED: Final = b'{"method":"initialized"}\n'
+_FIRST_READ: Final = b'{"id":1,"method":"account/read","params":{}}\n'
 
 
 @attrs.frozen
@@ -76,13 +77,21 @@ class Peer:
     def __attrs_post_init__(self) -> None:
         self._readable.register(self._output, select.POLLIN)
 
-    def send(self, data: bytes | memoryview) -> None:
+    def wrap(self, line: bytes) -> bytes:
+        """Make what is written for a line: the line itself."""
+        return line
+
+    def send(self, line: bytes) -> None:
+        """Send a line, or several, each with its end."""
+        self.write(self.wrap(line))
+
+    def write(self, data: bytes | memoryview) -> None:
         """Write all of it. It must fit into a pipe, or the server may not be reading it."""
         while data:
             data = data[os.write(self._input, data) :]
 
     def receive(self, patience: float = PATIENCE) -> bytes:
-        """Read what there is; empty when nothing comes in time.
+        """Read what there is, of lines; empty when nothing comes in time.
 
         Raises:
             EOFError: the child has closed its output.
@@ -109,9 +118,9 @@ class Peer:
 
     def open(self) -> float:
         """Introduce ourselves and read the account; returns the seconds since the start."""
-        self.send(_INITIALIZE)
+        self.send(INITIALIZE)
         self.await_marks(b'"id":0,"result"')
-        self.send(_FIRST_READ)
+        self.send(INITIALIZED + _FIRST_READ)
         self.await_marks(b'"id":1,"result"')
         return time.perf_counter() - self.started
 
@@ -121,8 +130,7 @@ def running(program: Program, home: Path | None = None) -> Generator[Peer]:
     """Start a program, without a home with one of its own; leaving hangs up and waits."""
     with ExitStack() as stack:
         if home is None:
-            home = stack.enter_context(_new_home())
-        environ = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+            home = stack.enter_context(new_home())
         started = time.perf_counter()
         process = subprocess.Popen(
             program.command,
@@ -130,7 +138,7 @@ def running(program: Program, home: Path | None = None) -> Generator[Peer]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**environ, **program.environ, "CODEX_HOME": str(home)},
+            env=environ_of(program, home),
         )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -140,11 +148,18 @@ def running(program: Program, home: Path | None = None) -> Generator[Peer]:
             finally:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.close()
-                _wait_for_end(process)
+                wait_for_end(process)
+
+
+def environ_of(program: Program, home: Path) -> dict[str, str]:
+    """Make the environment that a program is started with: ours, but for keys."""
+    environ = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    return {**environ, **program.environ, "CODEX_HOME": str(home)}
 
 
 @contextmanager
-def _new_home() -> Generator[Path]:
+def new_home() -> Generator[Path]:
+    """Make an empty home, which goes with the block."""
     with tempfile.TemporaryDirectory(
         prefix="codex-trio-benchmarks-", ignore_cleanup_errors=True
     ) as directory:
@@ -154,7 +169,8 @@ def _new_home() -> Generator[Path]:
         yield home
 
 
-def _wait_for_end(process: subprocess.Popen[bytes]) -> None:
+def wait_for_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process that has been asked to end does; one that takes long is killed."""
     try:
         process.wait(_GOODBYE)
     except subprocess.TimeoutExpired:

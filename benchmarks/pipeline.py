@@ -28,7 +28,9 @@ class Flow:
 
     good: int
     refused: int
-    """Answered with "overloaded", or not answered at all."""
+    """Answered with "overloaded"."""
+    lost: int
+    """Not answered at all."""
     seconds: float
 
     @property
@@ -39,7 +41,8 @@ class Flow:
     @property
     def refused_share(self) -> float:
         """Which part of all requests had no good answer."""
-        return self.refused / (self.good + self.refused)
+        bad = self.refused + self.lost
+        return bad / (self.good + bad)
 
 
 def read_lines(count: int) -> Iterator[bytes]:
@@ -53,15 +56,15 @@ def pipelined(peer: Peer, in_flight: int, seconds: float) -> Flow:
     Raises:
         RuntimeError: a request was answered with another error than "overloaded".
     """
-    stock = memoryview(b"".join(read_lines(_STOCK + in_flight)))
-    size = len(_REQUEST % _FIRST_ID)
+    stock = memoryview(b"".join(map(peer.wrap, read_lines(_STOCK + in_flight))))
+    size = len(peer.wrap(_REQUEST % _FIRST_ID))
     good = refused = position = 0
     owed = new = in_flight
     rest = b""
     start = last = time.perf_counter()
     while owed:
         if new:
-            peer.send(stock[position * size : (position + new) * size])
+            peer.write(stock[position * size : (position + new) * size])
             position = (position + new) % _STOCK
         if not (chunk := peer.receive(_QUIET)):
             break
@@ -77,4 +80,4 @@ def pipelined(peer: Peer, in_flight: int, seconds: float) -> Flow:
         more = last - start < seconds and good + refused < _MOST_REQUESTS
         new = fine + overloaded if more else 0
         owed += new - fine - overloaded
-    return Flow(good, refused + owed, last - start)
+    return Flow(good, refused, owed, last - start)

@@ -46,6 +46,9 @@ class Plan:
     listings: int
     threads: int
     """How many there are to be listed."""
+    wires: int
+    """Rounds of everything with websockets, and within a process."""
+    connections: int
     effort: Effort
 
 
@@ -60,6 +63,8 @@ FULL: Final = Plan(
     talks=3,
     listings=2,
     threads=10_000,
+    wires=3,
+    connections=1000,
     effort=Effort(
         settle=4.0,
         requests=3000,
@@ -84,6 +89,8 @@ QUICK: Final = Plan(
     talks=1,
     listings=1,
     threads=1000,
+    wires=1,
+    connections=200,
     effort=Effort(
         settle=1.0,
         requests=300,

@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.peers import IMPORTS, LOOP
+from benchmarks.within import OVER_STDIO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,17 @@ def proportions(results: Results) -> list[str]:
         lines.append(
             f"A bare Trio and orjson loop gives {number(loop)} answers/s with 256 in flight; "
             f"ours is within {median(ratios):.1f} times of it."
+        )
+    over_socket = results.median("websocket_256", "ours")
+    if over_socket and (over_stdio := results.median("flight_256", "ours")):
+        lines.append(
+            f"Over a websocket, ours gives {number(over_socket / over_stdio)} times the answers/s "
+            "with 256 in flight that it gives over standard streams."
+        )
+    if ratios := results.ratios("inside_raw", "ours", OVER_STDIO):
+        lines.append(
+            "Within the process, an account/read of ours takes "
+            f"{number(median(ratios))} times what it takes over standard streams."
         )
     if (imports := results.median("spawn", IMPORTS.name)) is not None:
         lines.append(

@@ -35,8 +35,8 @@ def measure_session(results: Results, effort: Effort, groups: Collection[str]) -
                 for figure, size in memory_of(peer.process.pid).items():
                     results.add(figure, program.name, size / 2**20)
             if "roundtrip" in groups:
-                _round_trips(peer, effort.requests // 10)
-                times = quantiles(_round_trips(peer, effort.requests), n=100)
+                round_trips(peer, effort.requests // 10)
+                times = quantiles(round_trips(peer, effort.requests), n=100)
                 results.add("p50", program.name, times[49])
                 results.add("p99", program.name, times[98])
             if "pipelined" in groups:
@@ -53,7 +53,7 @@ def measure_session(results: Results, effort: Effort, groups: Collection[str]) -
             results.add(f"flight_{IN_FLIGHT[-1]}", LOOP.name, flow.per_second)
 
 
-def _round_trips(peer: Peer, count: int) -> list[float]:
+def round_trips(peer: Peer, count: int) -> list[float]:
     """Ask, wait for the answer, ask again; returns the microseconds of each."""
     clock, times, deadline = time.perf_counter_ns, [], time.perf_counter() + _LONGEST
     for line in read_lines(count):
