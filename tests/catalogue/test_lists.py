@@ -31,6 +31,12 @@ NOTHING: dict[str, Any] = {"data": [], "nextCursor": None}
         ("experimentalFeature/list", {}, NOTHING),
         ("mcpServerStatus/list", {"detail": "toolsAndAuthOnly"}, NOTHING),
         ("app/list", {"cursor": "5"}, NOTHING),
+        ("app/installed", {"forceRefresh": True}, {"apps": []}),
+        (
+            "account/bedrock/checkGovCloudRequirements",
+            {},
+            {"isGovCloud": False, "shouldWarn": False},
+        ),
         ("threadSection/list", {}, NOTHING),
         (
             "plugin/list",
