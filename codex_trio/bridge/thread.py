@@ -110,7 +110,7 @@ class TrioThread:
     def _run(self) -> None:
         try:
             trio.run(self._main)
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 - we are outside of Trio
             if self._ready.is_set():
                 raise
             self._failure = error  # it is raised where somebody waits for the start

@@ -158,7 +158,7 @@ async def test_what_a_task_of_ours_raises_comes_without_our_groups() -> None:
 
     async def work() -> None:
         with out_of_groups(3):
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as nursery:  # noqa: ASYNC112 - it makes the group
                 nursery.start_soon(fail)
 
     with pytest.raises(KeyError, match="ours"):

@@ -184,6 +184,7 @@ async def test_what_has_failed_is_not_answered_again_by_somebody_else(
 
     async def fail(call: Call[Any]) -> None:
         calls.append(call)  # somebody else is to answer
+        await trio.lowlevel.checkpoint()
         raise KeyError("unforeseen")
 
     monkeypatch.setitem(board.handlers, "wait", fail)
