@@ -46,12 +46,13 @@ async def watch_signals(
             try:
                 async with trio.open_nursery() as nursery:
                     task_status.started()
+                    is_second = False  # the server may be shutting down without any
                     async for _ in signals:
-                        if server.draining.is_set():
+                        if is_second:
                             server.hang_up(0)  # or some would still be given their time
                             everything.cancel(reason="second signal")
                         else:
-                            server.draining.set()  # here, so that the next is the second
+                            is_second = True
                             nursery.start_soon(shut_down, server, drain)
             finally:
                 outside.ending = True

@@ -9,7 +9,7 @@ import trio
 
 from codex_trio.server import Server, open_server
 from codex_trio.settings import Settings
-from codex_trio.testing import WireClient, connect
+from codex_trio.testing import StandIn, WireClient, connect, open_stand_in
 from tests.schema import SchemaWatch
 
 if TYPE_CHECKING:
@@ -30,6 +30,14 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(home: Path) -> Settings:
     return Settings(codex_home=home)
+
+
+@pytest.fixture
+async def stand_in() -> AsyncGenerator[StandIn]:
+    """A stand-in for OpenAI, whose user types device codes at once."""
+    async with open_stand_in() as stand_in:
+        stand_in.device.approve_after = 0
+        yield stand_in
 
 
 @pytest.fixture

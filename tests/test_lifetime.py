@@ -135,6 +135,24 @@ async def test_the_first_signal_lets_turns_end_and_the_second_does_not(
 
 
 @as_before
+async def test_the_first_signal_is_the_first_also_of_a_server_that_ends_by_itself(
+    settings: Settings,
+) -> None:
+    with trio.fail_after(PATIENCE):
+        async with open_server(settings) as server, trio.open_nursery() as nursery:
+            await nursery.start(watch_signals, server, nursery.cancel_scope, 600.0)
+            with server.account.board.work.under_way("a turn"):
+                nursery.start_soon(server.drain)  # as at the end of standard input
+                await server.draining.wait()
+                os.kill(os.getpid(), signal.SIGTERM)
+                await trio.testing.wait_all_tasks_blocked()
+                assert not nursery.cancel_scope.cancel_called
+            await trio.testing.wait_all_tasks_blocked()
+            assert server.hung_up
+            nursery.cancel_scope.cancel()
+
+
+@as_before
 async def test_without_a_second_signal_the_server_hangs_up_when_turns_have_ended(
     settings: Settings,
 ) -> None:

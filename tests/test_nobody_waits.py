@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from codex_trio.server import open_server
-from codex_trio.testing import Fault, Hold, ModelResponse, open_stand_in
+from codex_trio.testing import Fault, Hold, ModelResponse
 from tests.checked import connect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from codex_trio.server import Server
+    from codex_trio.settings import Settings
     from codex_trio.testing import StandIn, WireClient
 
 STUCK = 100
@@ -24,24 +23,8 @@ PATIENCE = 30.0
 
 
 @pytest.fixture
-async def stand_in() -> AsyncGenerator[StandIn]:
-    async with open_stand_in() as stand_in:
-        stand_in.device.approve_after = 0
-        yield stand_in
-
-
-@pytest.fixture
-async def server(home: Path, stand_in: StandIn) -> AsyncGenerator[Server]:
-    async with open_server(stand_in.settings(home)) as server:
-        yield server
-
-
-@pytest.fixture
-async def client(server: Server) -> AsyncGenerator[WireClient]:
-    async with connect(server) as client:
-        with trio.fail_after(PATIENCE):
-            await client.initialize()
-            yield client
+def settings(home: Path, stand_in: StandIn) -> Settings:
+    return stand_in.settings(home)
 
 
 async def ask_around(client: WireClient) -> None:

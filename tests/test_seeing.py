@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
+    from codex_trio.settings import Settings
     from codex_trio.testing import WireClient
 
 USAGE = "/backend-api/wham/usage"
@@ -28,16 +29,8 @@ WATCHERS = ["watch the policy", "watch the routing", "watch the store"]
 
 
 @pytest.fixture
-async def stand_in() -> AsyncGenerator[StandIn]:
-    async with open_stand_in() as stand_in:
-        stand_in.device.approve_after = 0
-        yield stand_in
-
-
-@pytest.fixture
-async def server(home: Path, stand_in: StandIn) -> AsyncGenerator[Server]:
-    async with open_server(stand_in.settings(home)) as server:
-        yield server
+def settings(home: Path, stand_in: StandIn) -> Settings:
+    return stand_in.settings(home)
 
 
 @pytest.fixture

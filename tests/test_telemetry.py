@@ -20,7 +20,7 @@ from codex_trio import telemetry
 from codex_trio.errors import RpcError
 from codex_trio.server import Server, open_server
 from codex_trio.telemetry import is_wanted
-from codex_trio.testing import Fault, StandIn, connect, open_stand_in
+from codex_trio.testing import Fault, StandIn, connect
 from tests.account.conftest import until
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from codex_trio.settings import Settings
     from codex_trio.testing import WireClient
 
 PARENT = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
@@ -56,18 +57,8 @@ def spans(
 
 
 @pytest.fixture
-async def stand_in() -> AsyncGenerator[StandIn]:
-    async with open_stand_in() as stand_in:
-        stand_in.device.approve_after = 0
-        yield stand_in
-
-
-@pytest.fixture
-async def server(
-    home: Path, stand_in: StandIn, spans: InMemorySpanExporter
-) -> AsyncGenerator[Server]:
-    async with open_server(stand_in.settings(home, telemetry=True)) as server:
-        yield server
+def settings(home: Path, stand_in: StandIn, spans: InMemorySpanExporter) -> Settings:
+    return stand_in.settings(home, telemetry=True)
 
 
 @pytest.fixture
@@ -339,3 +330,13 @@ def test_of_a_url_its_place_is_told(
     assert told["http.request.method"] == "GET"
     names = ("server.address", "server.port", "url.path")
     assert tuple(told.get(name) for name in names) == place
+
+
+async def test_what_is_as_long_as_a_client_likes_is_cut(
+    client: WireClient, spans: InMemorySpanExporter
+) -> None:
+    with pytest.raises(RpcError):
+        await client.call("x" * 1000)
+    span = await named(spans, "x" * 100)
+    assert span.attributes is not None
+    assert span.attributes["rpc.method"] == "x" * 100

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from codex_trio.rpc.client import Client
     from codex_trio.rpc.lanes import Place
 
-_SHOWN: Final = 40  # characters of an id that are logged
+_SHOWN: Final = 40
+"""Characters of an id that others are shown; it may be as long as a message."""
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -52,8 +53,7 @@ class Call(Generic[P]):
     @property
     def names(self) -> dict[str, str | int]:
         """What it is called in logs; see ``Occasion``."""
-        shown = self.id[:_SHOWN] if isinstance(self.id, str) else self.id
-        return {**self.client.names, "request": shown, "method": self.row.name}
+        return {**self.client.names, "request": shown(self.id), "method": self.row.name}
 
     @property
     def state(self) -> Literal["waiting", "running", "answered"]:
@@ -120,6 +120,11 @@ class Call(Generic[P]):
         """
         if self.place is not None:
             self.place.leave()
+
+
+def shown(request_id: RequestId) -> RequestId:
+    """Cut an id for logs and spans."""
+    return request_id[:_SHOWN] if isinstance(request_id, str) else request_id
 
 
 def serves(

@@ -25,7 +25,7 @@ from codex_trio.groups import describe_ways
 from codex_trio.occasion import CURRENT
 from codex_trio.protocol import codec
 from codex_trio.protocol.codec import Failure, Notification, Request, Response
-from codex_trio.rpc.calls import Call
+from codex_trio.rpc.calls import Call, shown
 from codex_trio.wire import Ending
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT: Final = 128
 """How many requests of one connection may wait for something before others are refused."""
+
+_SHOWN: Final = 100  # characters of a method, which need not be one, in logs and spans
 
 
 @attrs.define(eq=False)
@@ -91,7 +93,7 @@ class Reader:
                 self._client.say(codec.encode_failure(message.id, RpcError.overloaded()))
             case Request() if telemetry.is_enabled():
                 with telemetry.request_span(
-                    message.method, message.trace, **self._described(message)
+                    message.method[:_SHOWN], message.trace, **self._described(message)
                 ) as span:
                     self._begin(message, handlers, span)
             case Request():
@@ -120,7 +122,7 @@ class Reader:
         """Say of a request what a span of it has; ``initialize`` says the name itself."""
         client = self._client
         return {
-            "rpc_jsonrpc_request__id": request.id,
+            "rpc_jsonrpc_request__id": shown(request.id),
             "rpc_transport": client.wire,
             "app__server_connection__id": client.id,
             "app__server_client__name": client.name,
